@@ -22,6 +22,7 @@ from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
+from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
 from infrastructure.parameters.optional_stacks import (
     AUTHORIZER,
     CORE,
@@ -114,6 +115,7 @@ def build(app: App, region: str = "") -> dict[str, Stack]:
             page=PageConfig.from_context(context),
             brand=BrandConfig.from_context(context).brand,
             domains=domains,
+            sign_in=OperatorSignInConfig.from_context(context),
             **_sample(core, context),
         )
     if openid:

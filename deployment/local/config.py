@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from infrastructure.blueprint import operator_sign_in
 from infrastructure.blueprint.brand import plain_brand
 from infrastructure.blueprint.resources import CODES, COUNTERS, MAX_ROTATION_DAYS, TABLES, Table
 from waiting_room.domain.errors import InvalidInput, SettingsError
@@ -49,6 +50,7 @@ LISTENERS = {
     "waiting_room": "WAITING_ROOM_PORT",
     "console": "CONSOLE_PORT",
     "shop": "SHOP_PORT",
+    "identity_pool": "IDENTITY_POOL_PORT",
 }
 DEFAULTS = {
     "EVENT_ID": "Sample",
@@ -71,6 +73,12 @@ DEFAULTS = {
     "BRAND": "{}",  # of the waiting page, JSON
     "STORE_DELAY": "31",  # s until the edge of the shop sees a change; shorter in tests only
     "SITE_ENTRANCE": "",  # the URL of the gate that receives the token
+    # the provider of operators: of the console's sign-in, which has no user pool here
+    "OPERATOR_ISSUER": "",
+    "OPERATOR_CLIENT_ID": "console",
+    "OPERATOR_SCOPES": operator_sign_in.SCOPES,
+    "OPERATOR_GROUPS_CLAIM": "groups",
+    "OPERATOR_GROUP_PREFIX": "waiting-room-",
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
@@ -116,6 +124,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     redis_url, aws_url = env.get("REDIS_URL", ""), env.get("AWS_ENDPOINT_URL", "")
     _check_url("REDIS_URL", redis_url, ("redis", "rediss"))
     _check_url("AWS_ENDPOINT_URL", aws_url, ("http", "https"))
+    _check_url("OPERATOR_ISSUER", env.get("OPERATOR_ISSUER", ""), ("http", "https"))
     handlers = {name: value for name, value in env.items() if value or name not in DEFAULTS}
     for name, value in DEFAULTS.items():
         handlers.setdefault(name, value)
@@ -154,7 +163,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
 
 def listener_urls(ports: Mapping[str, int]) -> dict[str, str]:
     """The address of each listener; APIs stand under their stage, as on AWS."""
-    sites = ("waiting_room", "console", "shop")
+    sites = ("waiting_room", "console", "shop", "identity_pool")
     return {
         name: f"http://127.0.0.1:{port}/{'' if name in sites else STAGE}"
         for name, port in ports.items()
@@ -192,6 +201,7 @@ def complete(env: dict[str, str], urls: Mapping[str, str], redis_url: str, aws_u
         "WAITING_ROOM_EVENT_ID": env["EVENT_ID"],
         "WAITING_ROOM_URL": urls["waiting_room"],
         "OPENID_ISSUER": urls["openid"],
+        "IDENTITY_POOL_ENDPOINT": urls["identity_pool"].rstrip("/"),
     }
     env.update(found)
     for name, value in defaults.items():

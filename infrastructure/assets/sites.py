@@ -2,9 +2,10 @@
 """Builds the two static sites.
 
 esbuild bundles the script of the waiting page, and the console with its npm modules into one
-script and one style sheet, each with a source map. The languages of the waiting page are written
-into its HTML files. All other files are copied from ``source/sites`` unchanged. The stack that
-serves the sites adds ``config.json`` (``infrastructure/blueprint/site_config.py``).
+script and one style sheet, each with a source map. The page to which a sign-in returns has a script
+of its own. The languages of the waiting page are written into its HTML files. All other files are
+copied from ``source/sites`` unchanged. The stack that serves the sites adds ``config.json``
+(``infrastructure/blueprint/site_config.py``).
 
     python -m infrastructure.assets.sites [folder]    # build/sites without one
 """
@@ -28,7 +29,7 @@ NOT_SERVED = ("package.json", "test", "node_modules", "*.test.js")
 # site → entry files that esbuild bundles with their imports
 BUNDLED: dict[str, tuple[str, ...]] = {
     "waiting_room": ("page.js", "visit.js", "branding.js"),
-    "console": ("console.js", "console.css"),
+    "console": ("console.js", "console.css", "callback.js"),
 }
 # site → files that esbuild minifies, and for which browsers; start.js runs in all
 MINIFIED: dict[str, dict[str, str]] = {

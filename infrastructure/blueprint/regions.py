@@ -19,7 +19,7 @@ class Partition:
     """A partition: its name, the beginning of its regions, its DNS suffix, and CloudFront.
 
     ``cloudfront`` is False where CloudFront or its functions do not exist. ``snap_start`` is False
-    where SnapStart does not exist for Python.
+    where SnapStart does not exist for Python, ``user_pools`` where Cognito has no user pools.
     """
 
     name: str
@@ -27,14 +27,15 @@ class Partition:
     dns_suffix: str
     cloudfront: bool = True
     snap_start: bool = True
+    user_pools: bool = True
 
 
 # CloudFront: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/using-services.html
 # SnapStart exists in "commercial Regions": https://docs.aws.amazon.com/lambda/latest/dg/snapstart.html
-# DNS suffixes: the endpoint data of botocore, which a test compares.
+# User pools and DNS suffixes: the endpoint data of botocore, which a test compares.
 PARTITIONS = (
     Partition("aws-us-gov", "us-gov-", "amazonaws.com", cloudfront=False, snap_start=False),
-    Partition("aws-cn", "cn-", "amazonaws.com.cn", snap_start=False),
+    Partition("aws-cn", "cn-", "amazonaws.com.cn", snap_start=False, user_pools=False),
     Partition("aws", "", "amazonaws.com"),
 )
 # Regions with a default throttle of 2,500 requests/s and a burst of 1,250 instead of 10,000 and

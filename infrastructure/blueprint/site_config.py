@@ -136,12 +136,22 @@ def waiting_room_config(
 
 
 def console_config(
-    *, event_id: str, region: str, public_api: str, private_api: str
+    *,
+    event_id: str,
+    region: str,
+    public_api: str,
+    private_api: str,
+    sign_in: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
-    """Return ``config.json`` of the console, which contains no keys."""
+    """Return ``config.json`` of the console, which contains no keys.
+
+    ``sign_in`` are the settings of the sign-in with OpenID Connect (``operator_sign_in.py``), None
+    without it.
+    """
     return {
         "event_id": event_id,
         "region": region,
         "public_api": public_api,
         "private_api": private_api,
+        **({"sign_in": dict(sign_in)} if sign_in else {}),
     }

@@ -12,6 +12,7 @@ from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
+from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
 from infrastructure.parameters.optional_stacks import (
     AuthorizerArn,
     AuthorizerConfig,
@@ -42,6 +43,7 @@ TABLES: dict[str, tuple[type[Parameters], ...]] = {
         PageConfig,
         BrandConfig,
     ),
+    "operator_sign_in": (OperatorSignInConfig,),
     "openid": (OpenIdConfig,),
     "inlet": (InletConfig,),
     "gate": (GateConfig,),

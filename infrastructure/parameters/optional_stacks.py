@@ -19,6 +19,7 @@ from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import AN_EVENT
 from infrastructure.parameters.domains import DomainsConfig
 from infrastructure.parameters.gate import GateConfig
+from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
 from infrastructure.parameters.parameter import (
     ParameterError,
     Parameters,
@@ -381,6 +382,7 @@ PARAMETERS = (
     SampleConfig,
     PageConfig,
     BrandConfig,
+    OperatorSignInConfig,
     AuthorizerArn,
     OpenIdRoomConfig,
     InletRoomConfig,

@@ -42,6 +42,13 @@ def check_region(region: str, context: Mapping[str, Any], stacks: Collection[str
             " region for VPC origins of CloudFront. Use SiteOrigin. (Zones without VPC origins:"
             f" {', '.join(ZONES_WITHOUT_VPC_ORIGINS)}.)"
         )
+    sign_in = str(context.get("OperatorSignIn") or "true").strip().lower() == "true"
+    if sign_in and "sample" in stacks and not partition.user_pools:
+        raise ParameterError(
+            f"The parameter OperatorSignIn must be false in {region}: the partition"
+            f" {partition.name} has no user pools of Cognito. Operators sign in to the console with"
+            " IAM keys."
+        )
     missing = [
         name for name in ("AccountApiRate", "AccountApiBurst") if context.get(name) in (None, "")
     ]

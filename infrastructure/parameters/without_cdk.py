@@ -59,6 +59,19 @@ FIXED: Mapping[str, str] = {
     "HostedZoneId": _BELONG,
     "SiteEntrance": _BELONG,
     "SiteRedirectOrigins": _BELONG,
+    "OperatorSignIn": "it decides several resources and values of two files",
+    **{
+        f"Operator{part}": _BELONG
+        for part in (
+            "Issuer",
+            "ClientId",
+            "Scopes",
+            "GroupsClaim",
+            "GroupPrefix",
+            "ProviderArn",
+            "TokenOrigin",
+        )
+    },
 }
 # Parameters of the stacks openid and inlet that their templates declare.
 OF_OPENID = (

@@ -14,6 +14,7 @@ from infrastructure.blueprint.gateway_responses import PLAIN_RESPONSES
 from infrastructure.blueprint.routes import load_app, routes_of
 from infrastructure.blueprint.site_config import console_config, waiting_room_config
 from infrastructure.constructs.api.api_log_role import ApiLogRole
+from infrastructure.constructs.api.operator_sign_in import OperatorSignIn, called_addresses
 from infrastructure.constructs.api.rest_api import Limits, RoomApi
 from infrastructure.constructs.api.token_authorizer import WaitingRoomAuthorizer
 from infrastructure.constructs.compute.app_functions import AppFunctions
@@ -23,6 +24,7 @@ from infrastructure.constructs.compute.function_context import FunctionContext
 from infrastructure.constructs.edge.custom_domain import target_output
 from infrastructure.constructs.edge.site import Site
 from infrastructure.parameters.domains import DomainsConfig
+from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
 from infrastructure.parameters.optional_stacks import PageConfig
 
 
@@ -32,7 +34,7 @@ class SampleStack(Stack):
     Addresses have no final slash; ``api_region`` is the region of the private API. With
     ``log_role`` the stack creates the account's log role of API Gateway. ``page`` holds the target
     of the waiting page's form, ``brand`` its name, logo, colours and texts,
-    ``domains`` the custom domains of both pages.
+    ``domains`` the custom domains of both pages. ``sign_in`` is the operators' sign-in.
     """
 
     def __init__(
@@ -52,6 +54,7 @@ class SampleStack(Stack):
         page: PageConfig,
         brand: Mapping[str, Any] | None,
         domains: DomainsConfig,
+        sign_in: OperatorSignInConfig,
         **options: Any,
     ) -> None:
         description = "Virtual waiting room: sample store and pages"
@@ -95,6 +98,20 @@ class SampleStack(Stack):
             defaults=defaults,
             domain=domains.page,
         )
+
+        def sign_in_at(address: str) -> dict[str, Any]:
+            if not sign_in.enabled:
+                return {}
+            made = OperatorSignIn(
+                self,
+                "SignIn",
+                page=address,
+                private_api=private_api,
+                api_region=api_region,
+                config=sign_in,
+            )
+            return {"sign_in": made.settings}
+
         console = Site(
             self,
             "ControlPanel",
@@ -105,9 +122,10 @@ class SampleStack(Stack):
                 public_api=public_api,
                 private_api=private_api,
             ),
-            calls=[public_api, private_api],
+            calls=[public_api, private_api, *called_addresses(sign_in)],
             defaults=defaults,
             domain=domains.panel,
+            config_at=sign_in_at,
         )
         for output, value in {
             "WaitingRoomURL": waiting_room.address,

@@ -48,6 +48,7 @@ def elsewhere() -> Assembly:
         "EventID": "Sale",
         "SiteEntrance": "https://shop.example/waiting-room/enter",
         "SiteRedirectOrigins": "https://www.shop.example,https://shop.example",
+        "OperatorSignIn": "false",
     }
     return Assembly({"Stacks": "authorizer,sample", **room})
 
@@ -241,7 +242,10 @@ def test_the_pages_headers_are_those_of_one_machine(assembly: Assembly, values: 
     panel = headers_of(sample, values, "ControlPanel")
     assert "Access-Control-Allow-Origin" in found
     assert "Access-Control-Allow-Origin" not in panel
-    assert parsed(panel) == parsed(security_headers([public, private]))
+    sign_in = config_of(sample, values, "ControlPanel", assembly)["sign_in"]
+    login = sign_in["endpoints"]["token_endpoint"]
+    called = [public, private, login, sign_in["identity_api"], sign_in["users_api"]]
+    assert parsed(panel) == parsed(security_headers(called))
     assert (found["Referrer-Policy"], panel["Referrer-Policy"]) == ("strict-origin", "no-referrer")
 
 
@@ -265,6 +269,7 @@ def test_the_pages_settings_are_written_at_deployment(assembly: Assembly, values
         region="eu-central-1",
         public_api=public,
         private_api=values.output(core, "PrivateApiInvokeURL"),
+        sign_in=config_of(sample, values, "ControlPanel", assembly)["sign_in"],
     )
 
 

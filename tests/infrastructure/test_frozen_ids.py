@@ -17,6 +17,7 @@ STATEFUL = {
     "AWS::ApiGateway::RestApi",  # its id is in the invoke URL and in the issuer of tokens
     "AWS::CloudFront::KeyValueStore",  # without its content the gate is closed
     "AWS::CloudFront::Distribution",  # its domain name is what visitors open
+    "AWS::Cognito::UserPool",  # the accounts of operators
     "AWS::DynamoDB::Table",
     "AWS::ElastiCache::ReplicationGroup",
     "AWS::Events::EventBus",
@@ -30,7 +31,6 @@ STATEFUL = {
 }
 # Types of which the room has none yet: the first one is stateful too.
 STATEFUL |= {
-    "AWS::Cognito::UserPool",
     "AWS::DynamoDB::GlobalTable",
     "AWS::ElastiCache::CacheCluster",
     "AWS::ElastiCache::ServerlessCache",

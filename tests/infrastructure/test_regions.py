@@ -36,7 +36,24 @@ def test_partitions_are_those_of_botocore() -> None:
             assert partition_of(region) is one, region
 
 
-@pytest.mark.parametrize("region", ["", "us-east-1", "eu-central-1", "cn-north-1", "xx-new-1"])
+def test_each_region_of_the_list_with_lambda_has_user_pools_unless_its_partition_has_none() -> None:
+    session: Any = Session()
+    for one in PARTITIONS:
+        pools = session.get_available_regions("cognito-idp", one.name)
+        if one.cloudfront:
+            regions = session.get_available_regions("lambda", one.name)
+            assert set(pools) == (set(regions) if one.user_pools else set())
+
+
+@pytest.mark.parametrize("value", ["", "true"])
+def test_the_sign_in_is_rejected_where_cognito_has_no_user_pools(value: str) -> None:
+    with pytest.raises(ParameterError, match="OperatorSignIn must be false in cn-north-1"):
+        check_region("cn-north-1", {"OperatorSignIn": value}, ALL)
+    check_region("cn-north-1", {"OperatorSignIn": "false"}, ALL)
+    check_region("cn-north-1", {}, ["core", "authorizer"])
+
+
+@pytest.mark.parametrize("region", ["", "us-east-1", "eu-central-1", "xx-new-1"])
 def test_other_regions_accept_the_defaults(region: str) -> None:
     check_region(region, {}, ALL)
 

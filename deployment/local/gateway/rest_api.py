@@ -135,6 +135,7 @@ class RestApi:
             reason = self._signatures.refusal(
                 call.method, call.raw_path, call.query, call.headers, call.body
             )
+            reason = reason or self._signatures.forbidden(call.method, call.path, call.headers)
             if reason:
                 raise Refused(403, reason)
         if isinstance(wanted, CustomAuthorizer):

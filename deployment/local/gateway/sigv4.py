@@ -5,9 +5,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from fnmatch import fnmatchcase
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
@@ -15,6 +18,7 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest, HeadersDict
 from botocore.credentials import Credentials
 
+from infrastructure.blueprint.permissions import DENIED
 from waiting_room.domain.parsing import UNREADABLE
 
 SERVICE = "execute-api"
@@ -28,6 +32,7 @@ MISMATCH = (
     "Check your AWS Secret Access Key and signing method."
 )
 EXPIRED = "Signature expired or not yet current."
+ENDED = "The security token included in the request is expired"
 _HEADER = re.compile(
     r"AWS4-HMAC-SHA256\s+Credential=(?P<key>[^/,\s]+)/(?P<day>\d{8})/(?P<region>[^/,\s]+)"
     r"/(?P<service>[^/,\s]+)/aws4_request\s*,\s*SignedHeaders=(?P<headers>[^,\s]+)\s*,"
@@ -42,33 +47,67 @@ class _Named(SigV4Auth):
         return request.headers
 
 
+@dataclass(frozen=True, kw_only=True)
+class AccessKey:
+    """A key of ``arn``; temporary keys have a session ``token`` and an end.
+
+    ``routes`` are those that it may call, as in ``permissions.py``; None for all. ``identity`` is
+    the id in an identity pool.
+    """
+
+    signer: _Named
+    arn: str
+    token: str = ""
+    ends: float = math.inf
+    routes: Sequence[str] | None = None
+    identity: str = ""
+
+
 class Signatures:
     """Access keys with the ARN of each: the operator's, and those that are added."""
 
     def __init__(self, access_key_id: str, secret_access_key: str, region: str) -> None:
         self._region = region
-        self._signers: dict[str, tuple[_Named, str]] = {}
+        self._keys: dict[str, AccessKey] = {}
         self.add(access_key_id, secret_access_key, OPERATOR)
 
-    def add(self, access_key_id: str, secret_access_key: str, arn: str) -> None:
-        """Add the access key of ``arn``."""
+    def add(self, access_key_id: str, secret_access_key: str, arn: str, **more: Any) -> None:
+        """Add the access key of ``arn``; ``more`` are members of AccessKey."""
         credentials = Credentials(access_key_id, secret_access_key)
-        self._signers[access_key_id] = (_Named(credentials, SERVICE, self._region), arn)
+        signer = _Named(credentials, SERVICE, self._region)
+        self._keys[access_key_id] = AccessKey(signer=signer, arn=arn, **more)
+
+    def forbidden(self, method: str, path: str, headers: Mapping[str, str]) -> str:
+        """Return AWS's message if the role of an accepted signer does not allow a call; or "".
+
+        ``path`` has no stage.
+        """
+        header = _HEADER.fullmatch(headers.get("authorization", "").strip())
+        key = self._keys[header["key"]] if header else None
+        if key is None or key.routes is None:
+            return ""
+        call = f"{method} {path}"
+        if _listed(call, key.routes) and not _listed(call, DENIED):
+            return ""
+        return (
+            f"User: {key.arn} is not authorized to perform: {SERVICE}:Invoke on resource:"
+            f" arn:aws:{SERVICE}:{self._region}:{ACCOUNT}:private/api/{method}{path}"
+        )
 
     def identity(self, headers: Mapping[str, str]) -> dict[str, str | None]:
         """Return the ``identity`` of API Gateway for the signer of an accepted request."""
         header = _HEADER.fullmatch(headers.get("authorization", "").strip())
-        if header is None or header["key"] not in self._signers:
+        if header is None or header["key"] not in self._keys:
             return {}
-        _, arn = self._signers[header["key"]]
+        key = self._keys[header["key"]]
         return {
             "accessKey": header["key"],
             "accountId": ACCOUNT,
             "caller": header["key"],
             "user": header["key"],
-            "userArn": arn,
+            "userArn": key.arn,
             "cognitoAuthenticationProvider": None,
-            "cognitoIdentityId": None,
+            "cognitoIdentityId": key.identity or None,
         }
 
     def refusal(
@@ -87,8 +126,14 @@ class Signatures:
         header = _HEADER.fullmatch(headers.get("authorization", "").strip())
         if header is None:
             return MISSING
-        if header["key"] not in self._signers:
+        key = self._keys.get(header["key"])
+        given = headers.get("x-amz-security-token", "")
+        if key is None or (
+            key.token and not hmac.compare_digest(given.encode(), key.token.encode())
+        ):
             return UNKNOWN_KEY
+        if key.ends < (now or datetime.now(UTC)).timestamp():
+            return ENDED
         if (header["region"], header["service"]) != (self._region, SERVICE):
             return MISMATCH
         date = headers.get("x-amz-date", "")
@@ -100,10 +145,9 @@ class Signatures:
             return MISMATCH
         if "host" not in names or any(name not in headers for name in names):
             return MISMATCH
-        signer, _ = self._signers[header["key"]]
         signed = {name: headers[name] for name in names}
         try:
-            wanted = self._signature(signer, method, path, query, signed, body, date)
+            wanted = self._signature(key.signer, method, path, query, signed, body, date)
         except UNREADABLE:  # an invalid host, or text that UTF-8 cannot encode
             return MISMATCH
         return "" if hmac.compare_digest(wanted, header["signature"]) else MISMATCH
@@ -127,6 +171,11 @@ class Signatures:
         request.context["timestamp"] = date
         canonical = signer.canonical_request(request)
         return str(signer.signature(signer.string_to_sign(request, canonical), request))
+
+
+def _listed(call: str, routes: Sequence[str]) -> bool:
+    """Return whether a policy names a call; a path parameter matches any text, as in IAM."""
+    return any(fnmatchcase(call, re.sub(r"{\w+}", "*", one)) for one in routes)
 
 
 def _current(date: str, day: str, now: datetime) -> bool:

@@ -10,7 +10,7 @@ returns secrets. Both belong to no group.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from aws_cdk import Stack, aws_apigateway, aws_iam, aws_sqs
 from constructs import Construct
@@ -112,22 +112,33 @@ class OperatorAccess(Construct):
         )
 
 
-def _routes(
-    api: aws_apigateway.RestApi, routes: Sequence[str]
+def route_statements(
+    arn_of: Callable[[str, str], str], routes: Sequence[str]
 ) -> tuple[aws_iam.PolicyStatement, ...]:
-    """Return the statements that allow routes, and those that deny DENIED."""
+    """Return the statements that allow routes, and those that deny DENIED.
+
+    ``arn_of`` returns the ARN of a method and a path. Each route is given as "METHOD /path"; its
+    ARN allows any value of path parameters.
+    """
+
+    def arns(listed: Sequence[str]) -> list[str]:
+        calls = (re.sub(r"{\w+}", "*", route).split(" ") for route in listed)
+        return [arn_of(method, path) for method, path in calls]
+
     return (
-        aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=_arns(api, routes)),
+        aws_iam.PolicyStatement(actions=["execute-api:Invoke"], resources=arns(routes)),
         aws_iam.PolicyStatement(
             effect=aws_iam.Effect.DENY,
             actions=["execute-api:Invoke"],
-            resources=_arns(api, DENIED),
+            resources=arns(DENIED),
         ),
     )
 
 
-def _arns(api: aws_apigateway.RestApi, routes: Sequence[str]) -> list[str]:
-    """Return the ARNs of routes, each given as "METHOD /path", for any value of path parameters."""
+def _routes(
+    api: aws_apigateway.RestApi, routes: Sequence[str]
+) -> tuple[aws_iam.PolicyStatement, ...]:
     stage = api.deployment_stage.stage_name
-    calls = (re.sub(r"{\w+}", "*", route).split(" ") for route in routes)
-    return [api.arn_for_execute_api(method, path, stage) for method, path in calls]
+    return route_statements(
+        lambda method, path: api.arn_for_execute_api(method, path, stage), routes
+    )

@@ -3,7 +3,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,8 @@ class Site(Construct):
     """One of the two sites. Browsers open its ``address``, which ends with a slash.
 
     ``calls`` are the addresses that its pages may call, ``forms`` the CSP sources of its forms.
-    Its ``domain`` is a custom one, or None for that of CloudFront.
+    Its ``domain`` is a custom one, or None for that of CloudFront. ``config_at`` returns members
+    of ``config.json`` that depend on the address.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Site(Construct):
         defaults: FunctionDefaults,
         forms: Sequence[str] = (),
         domain: CustomDomain | None = None,
+        config_at: Callable[[str], Mapping[str, Any]] = lambda _: {},
     ) -> None:
         super().__init__(scope, name)
         bucket = aws_s3.Bucket(
@@ -101,13 +103,15 @@ class Site(Construct):
             **domain_options(self, domain),
         )
         add_records(self, distribution, domain)
+        self.distribution = distribution
+        self.address = f"{address_of(distribution, domain)}/"
         keep = f"public, max-age={BROWSERS_KEEP}"
         aws_s3_deployment.BucketDeployment(
             self,
             "Deployment",
             sources=[
                 aws_s3_deployment.Source.asset(str(site_folder(self, site))),
-                aws_s3_deployment.Source.json_data(CONFIG, dict(config)),
+                aws_s3_deployment.Source.json_data(CONFIG, {**config, **config_at(self.address)}),
             ],
             destination_bucket=bucket,
             distribution=distribution,
@@ -115,8 +119,6 @@ class Site(Construct):
             cache_control=[aws_s3_deployment.CacheControl.from_string(keep)],
             log_group=defaults.log_group(self, "Logs"),
         )
-        self.distribution = distribution
-        self.address = f"{address_of(distribution, domain)}/"
 
 
 def headers_for(site: str, calls: Sequence[str], forms: Iterable[str] = ()) -> dict[str, str]:

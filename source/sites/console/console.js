@@ -26,7 +26,8 @@ import { freshness, Poller } from './live/poller.js';
 import { blockRepeatedInput } from './page/repeated-input.js';
 import { ResetCard } from './admission/reset.js';
 import { RuleTester } from './rules/rule-tester.js';
-import { signIn } from './sign-in/session.js';
+import { ProviderSignIn } from './sign-in/provider-sign-in.js';
+import { signIn, signInWith } from './sign-in/session.js';
 import { showFormError, clearKeys, prefill, readForm } from './sign-in/form.js';
 import { VisitorCard } from './visitors/visitor.js';
 
@@ -58,7 +59,11 @@ let receivedAt = 0;
 let failure = null;
 let discarded = null; // why the latest response was discarded: it is older than the metrics shown
 let renew = null; // signs in again with the same keys and the API's time
+let session = null; // of an operator who signed in at the provider
+let operator = null; // who that is, also after the sign-in has ended
 let ahead = 0; // seconds by which this device's clock is ahead of the API's, if known
+
+const provider = new ProviderSignIn({ entered, failed: showSignInError, signedOut: signedOutElsewhere });
 
 const poller = new Poller({
   request: () => (context.limited ? readLimited(context.api, context.publicApi) : context.api.metrics()),
@@ -179,28 +184,87 @@ function showFreshness() {
   freshnessBar.show(fresh, failure ?? discarded, poller.nextIn);
 }
 
-async function enter(form) {
+/** Sign in with the keys of the form, or with the session of an operator. */
+async function enter(form, entering = null) {
   const button = byId('sign-in-go');
   if (button.getAttribute('aria-disabled')) return;
   button.setAttribute('aria-disabled', 'true');
   write(button, 'Signing in…');
   showFormError('');
   try {
-    const api = signIn({ ...form, ahead });
-    open(api, form, await firstRead(api, form.publicApi));
+    const api = apiOf(form, entering);
+    const first = await firstRead(api, form.publicApi);
+    session = entering;
+    operator = entering?.operator ?? null;
+    open(api, form, first);
     context.log.add('Sign in', 'done', `Signed in to ${form.eventId}.`);
     byId('main').focus({ preventScroll: true });
     window.scrollTo(0, 0); // the state comes first
   } catch (error) {
     renew = () => {
       ahead = error.ahead;
-      return enter(form);
+      return enter(form, entering);
     };
     showFormError(error.message, [], { apiTime: offersApiTime(error) });
+    if (!offersApiTime(error)) entering?.forget();
   } finally {
     button.removeAttribute('aria-disabled');
     write(button, 'Sign in');
   }
+}
+
+function apiOf(form, entering) {
+  return entering ? signInWith(entering, provider.settings, { ...form, ahead }) : signIn({ ...form, ahead });
+}
+
+/** An operator has signed in at the provider; the page goes on if it is the same one as before. */
+async function entered(fresh, form) {
+  const same = operator?.subject === fresh.operator.subject && operator.issuer === fresh.operator.issuer;
+  if (context.api === null || !same) {
+    if (context.api !== null) leave(false);
+    await enter(form, fresh);
+    return;
+  }
+  session.forget();
+  session = fresh;
+  context.api = apiOf(signedIn, session);
+  context.log.add('Sign in', 'done', 'Signed in again.');
+  announce('Signed in again.');
+  poller.refresh();
+}
+
+function showSignInError(error) {
+  if (context.api === null) showFormError(error.message);
+  else {
+    failure = error;
+    showFreshness();
+  }
+  if (!error.kind) console.error(error); // a defect of this page
+}
+
+function signedOutElsewhere({ issuer, subject }) {
+  if (operator?.subject !== subject || operator.issuer !== issuer) return;
+  session?.drop();
+  leave(false);
+  showFormError('You signed out in another window of this browser.');
+}
+
+async function signOut() {
+  const [ending, who] = [session, operator];
+  session = null;
+  leave(false);
+  announce('Signed out. The keys are deleted from this page.');
+  focusSignIn();
+  if (ending === null) return;
+  try {
+    await provider.end(ending, who);
+  } catch {
+    showFormError('The keys are deleted from this page, but the provider did not confirm that your other sign-ins have ended. Sign in and out again, or ask an administrator.');
+  }
+}
+
+function focusSignIn() {
+  byId(byId('provider').hidden ? 'access-key' : 'provider-go').focus();
 }
 
 function open(api, form, { metrics = null, limited = null }) {
@@ -215,11 +279,12 @@ function open(api, form, { metrics = null, limited = null }) {
   context.limited = limited !== null;
   renew = (error) => {
     ahead = error.ahead;
-    context.api = signIn({ ...signedIn, ahead });
+    context.api = apiOf(signedIn, session);
     poller.refresh();
   };
   showEvent(form.eventId);
   showView(true);
+  showOperator();
   eventCard.begin(form.eventId);
   if (limited) takeLimited(limited);
   else take(metrics);
@@ -239,8 +304,17 @@ function showEvent(eventId) {
   eventList.mark(eventId);
 }
 
+/** Show who has signed in, with which role; with IAM keys, the page does not know. */
+function showOperator() {
+  byId('operator').hidden = !session?.name;
+  if (session?.name) write(byId('operator'), `${session.name} · ${session.role ?? 'role unknown'}`);
+}
+
 function leave(keepRoom) {
   context.api = null;
+  session?.forget();
+  session = null;
+  operator = null;
   renew = null;
   poller.stop();
   byId('pause').setAttribute('aria-pressed', 'false');
@@ -295,13 +369,24 @@ byId('use-api-time').addEventListener('click', () => renew?.());
 byId('go-on-with-api-time').addEventListener('click', () => renew?.(failure));
 byId('sign-out').addEventListener('click', async () => {
   if (!(await editor.mayClose('Sign out and discard the changes?'))) return;
-  leave(false);
-  announce('Signed out. The keys are deleted from this page.');
-  byId('access-key').focus();
+  await signOut();
 });
 byId('sign-in-again').addEventListener('click', () => {
+  if (operator !== null) {
+    provider.start(signedIn, { keep: true });
+    return;
+  }
   leave(true);
   byId('access-key').focus();
+});
+byId('provider-go').addEventListener('click', () => {
+  const { form, wrong } = readForm({ keys: false });
+  if (wrong.length) showFormError(wrong[0][1], wrong.map(([field]) => field));
+  else {
+    ahead = 0;
+    showFormError('');
+    provider.start(form, { keep: room !== '' });
+  }
 });
 byId('refresh').addEventListener('click', () => poller.refresh());
 byId('try-now').addEventListener('click', () => poller.refresh());
@@ -322,6 +407,7 @@ window.addEventListener('beforeunload', (event) => {
 poller.hide(document.visibilityState === 'hidden');
 setInterval(() => {
   showFreshness();
+  showOperator();
   if (context.api === null || document.visibilityState === 'hidden') return;
   eventList.tick(poller.paused);
   eventCard.tick(poller.paused);
@@ -332,7 +418,7 @@ setInterval(() => {
 async function readSettings() {
   showFormError('');
   try {
-    await prefill();
+    provider.use(await prefill());
   } catch {
     showFormError('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
   }

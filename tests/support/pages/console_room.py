@@ -21,10 +21,12 @@ import uvicorn
 
 import apps.private_api.app
 import apps.public_api.app
+from deployment.local.gateway.identity_pool import IdentityPool, PoolSettings
 from deployment.local.gateway.rest_api import RestApi
 from deployment.local.gateway.sigv4 import Signatures
 from deployment.local.gateway.static_site import Site
 from infrastructure.assets import sites
+from infrastructure.blueprint.operator_sign_in import provider_settings
 from infrastructure.blueprint.site_config import console_config
 from tests.support.fakes.inlet import MemoryInlet
 from tests.support.in_memory_room import EVENT, InMemoryRoom
@@ -43,6 +45,8 @@ KEY, SECRET, REGION = (
 
 
 STACK = "Room"
+POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
+CLIENT, CLAIM, PREFIX = "console", "groups", "waiting-room-"
 
 
 class RunningClock:
@@ -70,6 +74,9 @@ class ConsoleRoom:
     panel: str = ""
     private: str = ""
     public: str = ""
+    identity_api: str = ""
+    signatures: Signatures = field(default_factory=lambda: Signatures(KEY, SECRET, REGION))
+    pool: IdentityPool = field(init=False)
     in_memory_room: InMemoryRoom = field(init=False)
     inlets: MemoryInlet = field(init=False)
     alarms: RoomAlarms = field(init=False)
@@ -124,17 +131,30 @@ class Doorkeeper:
 
 
 @contextmanager
-def console_room(built: Path) -> Iterator[ConsoleRoom]:
-    """Everything, listening; ``built`` is the folder that ``build`` filled."""
+def console_room(built: Path, issuer: str = "") -> Iterator[ConsoleRoom]:
+    """Everything, listening; ``built`` is the folder that ``build`` filled.
+
+    With the ``issuer`` of a provider, operators can sign in at it.
+    """
     panel = ConsoleRoom()
-    private = RestApi(
-        "private", apps.private_api.app.app, threads=4, signatures=Signatures(KEY, SECRET, REGION)
+    private = RestApi("private", apps.private_api.app.app, threads=4, signatures=panel.signatures)
+    panel.pool = IdentityPool(
+        PoolSettings(
+            issuer=issuer,
+            client_id=CLIENT,
+            groups_claim=CLAIM,
+            group_prefix=PREFIX,
+            pool_id=POOL,
+        ),
+        panel.signatures,
+        REGION,
     )
     public = RestApi("public", apps.public_api.app.app, threads=2)
     with (
         pytest.MonkeyPatch.context() as patch,
         served(Doorkeeper(panel, private)) as private_address,
         served(public) as public_address,
+        served(panel.pool) as panel.identity_api,
     ):
         for module in (apps.private_api.app, apps.public_api.app):
             patch.setattr(module, "room", lambda: panel.in_memory_room.room)
@@ -155,12 +175,29 @@ def console_room(built: Path) -> Iterator[ConsoleRoom]:
         )
         panel.private, panel.public = f"{private_address}/api", f"{public_address}/api"
         settings = console_config(
-            event_id=EVENT, region=REGION, public_api=panel.public, private_api=panel.private
+            event_id=EVENT,
+            region=REGION,
+            public_api=panel.public,
+            private_api=panel.private,
+            sign_in=_sign_in(panel, issuer) if issuer else None,
         )
-        with served(Site(built, "console", settings, [panel.public, panel.private])) as panel.panel:
+        called = [panel.public, panel.private, *([panel.identity_api, issuer] if issuer else [])]
+        with served(Site(built, "console", settings, called)) as panel.panel:
             yield panel
     private.close()
     public.close()
+
+
+def _sign_in(panel: ConsoleRoom, issuer: str) -> dict[str, Any]:
+    return provider_settings(
+        issuer=issuer,
+        client_id=CLIENT,
+        scopes="openid offline_access",
+        groups_claim=CLAIM,
+        group_prefix=PREFIX,
+        identity_pool=POOL,
+        identity_api=panel.identity_api,
+    )
 
 
 @contextmanager

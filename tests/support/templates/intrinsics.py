@@ -13,6 +13,7 @@ PSEUDO = {
     "AWS::AccountId": "123456789012",
     "AWS::Partition": "aws",
     "AWS::Region": "eu-central-1",
+    "AWS::StackId": "arn:aws:cloudformation:eu-central-1:123456789012:stack/Room/0a1b2c3d-0000",
     "AWS::URLSuffix": "amazonaws.com",
 }
 

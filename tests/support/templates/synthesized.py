@@ -234,6 +234,8 @@ def _resource(value: Any) -> str:
         return separator.join(_resource(part) for part in argument[1])
     if function == "Fn::GetAtt":
         return _plain(argument[0]) + ("" if argument[1] == "Arn" else f".{argument[1]}")
+    if function == "Fn::Select" and "Fn::Split" in argument[1]:
+        return f"{{part {argument[0]} of an address}}"
     return _plain(argument) if isinstance(argument, str) else json.dumps(argument)
 
 

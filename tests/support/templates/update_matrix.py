@@ -203,6 +203,20 @@ COUNTERS = {
     "WorkersFunctionsCountOutcomesLogs": "the log of the worker that counts in tables",
 }
 PAGE = {"WaitingRoom": "the page of the stack, which you replace with your own"}
+OPERATORS_PROVIDER = {
+    "OperatorIssuer": "https://login.shop.example",
+    "OperatorClientId": "console",
+}
+OTHER_PROVIDER = {
+    "OperatorIssuer": "https://login.tickets.example/realm",
+    "OperatorClientId": "operators",
+    "OperatorScopes": "openid groups",
+    "OperatorGroupsClaim": "roles",
+    "OperatorGroupPrefix": "tickets-",
+    "OperatorProviderArn": "arn:aws:iam::123456789012:oidc-provider/login.tickets.example/realm",
+    "OperatorTokenOrigin": "https://tokens.tickets.example",
+}
+USERS = {"SignInUsers": "the user pool with the accounts of operators"}
 KINDS = (
     Change(name="RedisEngine", after={"RedisEngine": "redis"}, stacks="core", profiles=STANDARD),
     Change(name="RedisPort", after={"RedisPort": 6379}, stacks="core", profiles=CACHED),
@@ -263,6 +277,12 @@ KINDS = (
     Change(name="AuthorizerARN", stacks="sample",
            before={**ROOM_ALONE, "AuthorizerARN": AUTHORIZER},
            after={**ROOM_ALONE, "AuthorizerARN": f"{AUTHORIZER}:live"}),
+    Change(name="OperatorSignIn", before={"OperatorSignIn": "false"},
+           after={"OperatorSignIn": "true"}, stacks="core,authorizer,sample", ends=USERS),
+    Change(name="OperatorIssuer", after=OPERATORS_PROVIDER, stacks="core,authorizer,sample",
+           ends=USERS),
+    Change(name="OperatorIssuer to another", before=OPERATORS_PROVIDER, after=OTHER_PROVIDER,
+           stacks="core,authorizer,sample"),
     optional("authorizer", "Authorizer"),
     optional("sample", "Sample", beside="core,authorizer"),
     optional("openid", "OpenId"),

@@ -45,8 +45,8 @@ const REFUSALS = [
     'The API does not know this address. Check the address of the private API: it ends with the name of its stage.'],
 ];
 
-/** Error for an unsuccessful response. `body` is the parsed body, or null. */
-export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false }) {
+/** Error for an unsuccessful response. `body` is the parsed body, or null; `rights` what to do without permission. */
+export function explain({ status, body, serverTime, localTime, retryAfter = 0, changes = false, rights = '' }) {
   const said = sentence(body);
   const own = typeof body?.error === 'string';
   const current = status === 409 && Number.isSafeInteger(body?.current?.version) ? body.current : null;
@@ -57,7 +57,7 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
     const [, kind, words] = REFUSALS.find(([pattern]) => pattern.test(said)) ?? [
       null, 'forbidden', 'The API refused the call. A resource policy or a firewall may be the reason.',
     ];
-    if (kind !== 'clock') return new CallError(kind, words, more);
+    if (kind !== 'clock') return new CallError(kind, (kind === 'rights' && rights) || words, more);
     const ahead = clockAhead(said, serverTime, localTime);
     return new CallError('clock', clockText(ahead), { ...more, ahead });
   }

@@ -10,7 +10,8 @@ const TIMEOUT = 10; // seconds; longer than the API's own timeout
 
 /**
  * `signedFetch(url, init)` signs and sends a request. `blocked(url)` returns, or resolves to, whether
- * the page's Content-Security-Policy blocked a call to that address.
+ * the page's Content-Security-Policy blocked a call to that address. `rights()` returns what to do if
+ * the keys do not allow a call; empty for the usual text.
  */
 export class PrivateApi {
   #endpoint;
@@ -18,13 +19,15 @@ export class PrivateApi {
   #fetch;
   #clock;
   #blocked;
+  #rights;
 
-  constructor({ endpoint, eventId, signedFetch, clock = Date.now, blocked = () => false }) {
+  constructor({ endpoint, eventId, signedFetch, clock = Date.now, blocked = () => false, rights = () => '' }) {
     this.#endpoint = endpoint;
     this.#eventId = eventId;
     this.#fetch = signedFetch;
     this.#clock = clock;
     this.#blocked = blocked;
+    this.#rights = rights;
   }
 
   get eventId() {
@@ -35,6 +38,7 @@ export class PrivateApi {
   of(eventId) {
     return new PrivateApi({
       endpoint: this.#endpoint, eventId, signedFetch: this.#fetch, clock: this.#clock, blocked: this.#blocked,
+      rights: this.#rights,
     });
   }
 
@@ -192,6 +196,7 @@ export class PrivateApi {
       });
       text = await response.text();
     } catch (error) {
+      if (error instanceof CallError) throw error; // the sign-in has ended, so nothing was sent
       const online = globalThis.navigator?.onLine ?? true;
       throw explainNoResponse({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
     }
@@ -205,6 +210,7 @@ export class PrivateApi {
         serverTime,
         localTime: this.#clock(),
         retryAfter: Number(response.headers.get('Retry-After')) || 0,
+        rights: this.#rights(),
       });
     }
     if (body === null) {

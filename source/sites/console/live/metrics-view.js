@@ -105,9 +105,9 @@ export class FreshnessBar {
   }
 }
 
-/** Return whether the error requires other keys. */
+/** Return whether the error requires other keys, or another sign-in. */
 export function needsKeys(error) {
-  return ['keys', 'keys-expired', 'rights', 'region'].includes(error?.kind);
+  return ['keys', 'keys-expired', 'rights', 'region', 'sign-in-over', 'no-role'].includes(error?.kind);
 }
 
 /** Return whether using the API's time can fix the error. */

@@ -1,14 +1,22 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Sign-in form: reading, validation, and deletion of the keys. */
 
+import { isText, matches } from '../api/responses.js';
 import { byId, markWrong, write } from '../page/dom.js';
 
 const PREFILLED = [
   ['event-id', 'event_id'], ['region', 'region'], ['private-api', 'private_api'], ['public-api', 'public_api'],
 ];
+const SIGN_IN = Object.fromEntries(
+  ['issuer', 'client_id', 'scopes', 'groups_claim', 'group_prefix', 'identity_pool', 'identity_api', 'users_api']
+    .map((name) => [name, isText]),
+);
 const SECRETS = ['access-key', 'secret-key', 'session-token'];
 
-/** Fill in the settings of the deployment (config.json); fields stay editable. */
+/**
+ * Fill in the settings of the deployment (config.json); fields stay editable. Returns the settings of
+ * the sign-in at a provider, or null.
+ */
 export async function prefill() {
   const response = await fetch('config.json', { cache: 'no-store', credentials: 'omit' });
   if (!response.ok) throw new Error(`config.json: status ${response.status}`);
@@ -18,10 +26,13 @@ export async function prefill() {
     if (typeof value !== 'string') throw new TypeError(`config.json: ${name}`);
     if (byId(id).value === '') byId(id).value = value; // the operator's input stays
   }
+  const { sign_in: signIn = null } = config;
+  if (signIn !== null && !matches(signIn, SIGN_IN)) throw new TypeError('config.json: sign_in');
+  return signIn;
 }
 
-/** Read the form; `wrong` is a list of [field, message]. */
-export function readForm() {
+/** Read the form; `wrong` is a list of [field, message]. With `keys` false, the keys are not needed. */
+export function readForm({ keys = true } = {}) {
   const value = (id) => byId(id).value.trim();
   const form = {
     accessKeyId: value('access-key'),
@@ -32,7 +43,10 @@ export function readForm() {
     endpoint: value('private-api').replace(/\/+$/, ''),
     publicApi: value('public-api').replace(/\/+$/, ''),
   };
-  return { form, wrong: validationErrors(form, globalThis.isSecureContext) };
+  const wrong = validationErrors(form, globalThis.isSecureContext);
+  if (keys) return { form, wrong };
+  for (const name of ['accessKeyId', 'secretAccessKey', 'sessionToken']) delete form[name];
+  return { form, wrong: wrong.filter(([field]) => !SECRETS.includes(field)) };
 }
 
 /** Validate the form without a call; returns [field, message] in the order of the form. */
