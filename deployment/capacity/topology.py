@@ -27,12 +27,17 @@ FREE = frozenset(
         "AWS::CloudFront::Function", "AWS::CloudFront::KeyValueStore",
         "AWS::CloudFront::OriginAccessControl", "AWS::CloudFront::OriginRequestPolicy",
         "AWS::CloudFront::ResponseHeadersPolicy", "AWS::CloudFront::VpcOrigin",
+        "AWS::Cognito::IdentityPool", "AWS::Cognito::IdentityPoolRoleAttachment",
+        "AWS::Cognito::ManagedLoginBranding",
+        "AWS::Cognito::UserPool",  # the price is for users who sign in, of which 10,000 are free
+        "AWS::Cognito::UserPoolClient", "AWS::Cognito::UserPoolDomain",
+        "AWS::Cognito::UserPoolGroup",
         "AWS::DynamoDB::Table",  # on demand; backups to a point in time cost by the stored data
         "AWS::EC2::FlowLog", "AWS::EC2::RouteTable", "AWS::EC2::SecurityGroup",
         "AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
         "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::ElastiCache::SubnetGroup",
         "AWS::Events::EventBus", "AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
-        "AWS::IAM::Role", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
+        "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission",
         "AWS::Lambda::Version", "AWS::Logs::LogGroup",
         "AWS::Logs::MetricFilter",  # its metric has a price in hours with data only

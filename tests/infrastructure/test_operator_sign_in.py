@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from deployment.capacity.topology import FREE
 from infrastructure.blueprint.operator_sign_in import ROLES
 from infrastructure.blueprint.permissions import DENIED
 from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
@@ -211,6 +212,15 @@ def connect_without_sign_in() -> set[str]:
     assert not [one for one in stack.resources.values() if "Cognito" in one["Type"]]
     assert roles(off) == {}
     return connect(off)
+
+
+@pytest.mark.parametrize("made", ["default", "other"])
+def test_an_idle_month_of_the_sign_in_costs_nothing(
+    made: str, request: pytest.FixtureRequest
+) -> None:
+    stack, _ = sample(request.getfixturevalue(made))
+    used = {one["Type"] for name, one in stack.resources.items() if name.startswith("SignIn")}
+    assert used <= FREE
 
 
 def test_an_account_that_has_the_provider_keeps_it() -> None:

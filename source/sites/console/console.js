@@ -407,6 +407,7 @@ window.addEventListener('beforeunload', (event) => {
 poller.hide(document.visibilityState === 'hidden');
 setInterval(() => {
   showFreshness();
+  session?.keep();
   showOperator();
   if (context.api === null || document.visibilityState === 'hidden') return;
   eventList.tick(poller.paused);

@@ -216,7 +216,10 @@ OTHER_PROVIDER = {
     "OperatorProviderArn": "arn:aws:iam::123456789012:oidc-provider/login.tickets.example/realm",
     "OperatorTokenOrigin": "https://tokens.tickets.example",
 }
-USERS = {"SignInUsers": "the user pool with the accounts of operators"}
+USERS = {
+    "SignInUsers": "the user pool with the accounts of operators",
+    "SignInIdentities": "the identity pool",
+}
 KINDS = (
     Change(name="RedisEngine", after={"RedisEngine": "redis"}, stacks="core", profiles=STANDARD),
     Change(name="RedisPort", after={"RedisPort": 6379}, stacks="core", profiles=CACHED),

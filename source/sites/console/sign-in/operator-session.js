@@ -74,6 +74,11 @@ export class OperatorSession {
     return this.#client.fetch(url, init());
   }
 
+  /** Renew the session if it is time; the page calls it again and again. */
+  keep() {
+    if (!this.#ended && this.#clock() / 1000 > this.#renewAt) this.#keep().catch(() => {});
+  }
+
   /** End the operator's sign-ins at the provider. The page deletes tokens and keys first. */
   async end() {
     let tokens = this.#tokens;
@@ -103,6 +108,7 @@ export class OperatorSession {
     const now = this.#clock() / 1000;
     const ending = now > this.#endsAt - MARGIN;
     if (!this.#tokens.refreshToken) {
+      this.#renewAt = this.#endsAt;
       if (now > this.#endsAt) this.#stop(over('Your sign-in has ended. Sign in again; what you typed stays.'));
       return;
     }
