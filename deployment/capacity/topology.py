@@ -37,7 +37,8 @@ FREE = frozenset(
         "AWS::EC2::SecurityGroupEgress", "AWS::EC2::SecurityGroupIngress", "AWS::EC2::Subnet",
         "AWS::EC2::SubnetRouteTableAssociation", "AWS::EC2::VPC", "AWS::ElastiCache::SubnetGroup",
         "AWS::Events::EventBus", "AWS::IAM::Group", "AWS::IAM::ManagedPolicy", "AWS::IAM::Policy",
-        "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::Lambda::Alias", "AWS::Lambda::EventSourceMapping",
+        "AWS::IAM::OIDCProvider", "AWS::IAM::Role", "AWS::Lambda::Alias",
+        "AWS::Lambda::EventSourceMapping",
         "AWS::Lambda::Function", "AWS::Lambda::LayerVersion", "AWS::Lambda::Permission",
         "AWS::Lambda::Version", "AWS::Logs::LogGroup",
         "AWS::Logs::MetricFilter",  # its metric has a price in hours with data only

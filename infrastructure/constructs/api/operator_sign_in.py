@@ -23,6 +23,7 @@ from aws_cdk import (
 )
 from constructs import Construct
 
+from infrastructure.blueprint.gateway_responses import STAGE
 from infrastructure.blueprint.operator_sign_in import (
     CALLBACK,
     COGNITO_SCOPES,
@@ -262,19 +263,13 @@ def _trusted(pool: aws_cognito.CfnIdentityPool) -> aws_iam.FederatedPrincipal:
 
 
 def stage_arn(private_api: str, region: str) -> str:
-    """Return the ARN of the private API's stage, from its address ``https://<id>.…/<stage>``.
+    """Return the ARN of the private API's stage, from its address ``https://<id>.…``.
 
-    CloudFormation takes the parts of the address, so that a template can declare it.
+    CloudFormation takes the id from the address, so that a template can declare the address.
     """
-
-    def part(index: int) -> dict[str, Any]:
-        return {"Fn::Select": [index, {"Fn::Split": ["/", private_api]}]}
-
-    api = Token.as_string({"Fn::Select": [0, {"Fn::Split": [".", part(2)]}]})
-    return (
-        f"arn:{Aws.PARTITION}:execute-api:{region}:{Aws.ACCOUNT_ID}:{api}/"
-        f"{Token.as_string(part(3))}"
-    )
+    host = {"Fn::Select": [2, {"Fn::Split": ["/", private_api]}]}
+    api = Token.as_string({"Fn::Select": [0, {"Fn::Split": [".", host]}]})
+    return f"arn:{Aws.PARTITION}:execute-api:{region}:{Aws.ACCOUNT_ID}:{api}/{STAGE}"
 
 
 def called_addresses(config: OperatorSignInConfig) -> list[str]:
