@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from infrastructure.blueprint.operator_sign_in import SCOPES
 from infrastructure.parameters.parameter import ParameterError, Parameters, flag, text
 
-ISSUER = r"https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?"
+ISSUER = r"https://[a-z0-9.-]+(/[A-Za-z0-9._~/-]*)?"
 PROVIDER = r"arn:aws[a-z-]*:iam::[0-9]{12}:oidc-provider/[A-Za-z0-9._~/-]+"
 
 
@@ -28,7 +28,7 @@ class OperatorSignInConfig(Parameters):
         " pool",
         default="",
         pattern=ISSUER,
-        constraint="an https address without port, query or final slash",
+        constraint="an https address without port and query, as in the provider's tokens",
     )
     client_id: str = text(
         "OperatorClientId",

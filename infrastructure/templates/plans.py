@@ -52,12 +52,13 @@ GETTING_STARTED = {"getting-started": CORE, "getting-started-serverless": SERVER
 NESTED = "AWS::CloudFormation::Stack"
 # The name in the ARN of the nested core stack.
 CORE_NAME = {"Fn::Select": [1, {"Fn::Split": ["/", {"Ref": "Core"}]}]}
-# Outputs of the getting-started stack: those of the AWS solution, and what names the core stack.
+# Outputs of the getting-started stack: those of the AWS solution, what names the core stack, and
+# the user pool in which the first operator is created.
 SHOWN = {
     "Core": ("PublicApiInvokeURL", "PrivateApiInvokeURL", "PublicTokenIssuer", "PrivateTokenIssuer",
              "OperatorsGroup", "EventBus", "Dashboard"),
     "Authorizer": ("AuthorizerFunctionARN",),
-    "Sample": ("WaitingRoomURL", "ControlPanelURL", "StoreApiInvokeURL"),
+    "Sample": ("WaitingRoomURL", "ControlPanelURL", "StoreApiInvokeURL", "OperatorUserPool"),
 }  # fmt: skip
 
 

@@ -242,7 +242,7 @@ def test_an_account_that_has_the_provider_keeps_it() -> None:
         ({"OperatorScopes": "openid groups"}, "OperatorScopes needs OperatorIssuer"),
         ({"OperatorGroupPrefix": "room-"}, "OperatorGroupPrefix needs OperatorIssuer"),
         ({**OTHER, "OperatorIssuer": "http://login.shop.example"}, "an https address"),
-        ({**OTHER, "OperatorIssuer": "https://login.shop.example/"}, "final slash"),
+        ({**OTHER, "OperatorIssuer": "https://login.shop.example:8443"}, "without port"),
         ({**OTHER, "OperatorScopes": "groups"}, "OperatorScopes must be openid"),
         (
             {**OTHER, "OperatorProviderArn": "arn:aws:iam::123456789012:oidc-provider/other"},

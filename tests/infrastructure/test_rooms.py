@@ -36,6 +36,7 @@ LIMITS = {  # characters, by type and property
 # Names within another resource, of services, of things outside the stacks.
 WITHIN = re.compile(
     r"AWS::ApiGateway::(Authorizer|Model|RequestValidator)/Name|AWS::ApiGateway::Stage/StageName"
+    r"|AWS::Cognito::.*"  # names within a user pool; the domain has the id of the stack
     r"|AWS::CloudFront::Distribution/.*|AWS::CloudWatch::Alarm/.*|AWS::DynamoDB::Table/.*"
     r"|AWS::EC2::VPCEndpoint/ServiceName|AWS::IAM::(Policy/|Role/Policies/)PolicyName"
     r"|AWS::Logs::MetricFilter/.*"  # a name within its namespace, which contains the stack

@@ -179,7 +179,8 @@ class IdentityPool:
 
     def _published(self) -> jwt.PyJWKClient:
         if self._keys is None:
-            address = f"{self._settings.issuer}/.well-known/openid-configuration"
+            issuer = self._settings.issuer.rstrip("/")
+            address = f"{issuer}/.well-known/openid-configuration"
             opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
             with opener.open(address, timeout=5) as response:
                 self._keys = jwt.PyJWKClient(str(json.load(response)["jwks_uri"]), timeout=5)

@@ -70,10 +70,12 @@ export class Provider {
   /** End the operator's sign-ins as far as the provider allows it; throws if it does not respond. */
   async end({ refreshToken, accessToken }) {
     const server = await this.#endpoints();
-    if (this.#settings.users_api && accessToken) await this.#endAll(accessToken);
+    if (this.#settings.users_api) {
+      await this.#endAll(accessToken); // all refresh tokens of the operator, also this one
+      return;
+    }
     if (!server.revocation_endpoint) return;
-    for (const token of [refreshToken, ...(this.#settings.users_api ? [] : [accessToken])]) {
-      if (!token) continue;
+    for (const token of [refreshToken, accessToken].filter(Boolean)) {
       await oauth.processRevocationResponse(
         await oauth.revocationRequest(server, this.#client, oauth.None(), token, this.#options()),
       );
