@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from infrastructure.blueprint import operator_sign_in
+from deployment.local import operator_sign_in
 from infrastructure.blueprint.brand import plain_brand
 from infrastructure.blueprint.resources import CODES, COUNTERS, MAX_ROTATION_DAYS, TABLES, Table
 from waiting_room.domain.errors import InvalidInput, SettingsError
@@ -73,12 +73,7 @@ DEFAULTS = {
     "BRAND": "{}",  # of the waiting page, JSON
     "STORE_DELAY": "31",  # s until the edge of the shop sees a change; shorter in tests only
     "SITE_ENTRANCE": "",  # the URL of the gate that receives the token
-    # the provider of operators: of the console's sign-in, which has no user pool here
-    "OPERATOR_ISSUER": "",
-    "OPERATOR_CLIENT_ID": "console",
-    "OPERATOR_SCOPES": operator_sign_in.SCOPES,
-    "OPERATOR_GROUPS_CLAIM": "groups",
-    "OPERATOR_GROUP_PREFIX": "waiting-room-",
+    **operator_sign_in.DEFAULTS,
     **{table.setting: f"{PREFIX}-{table.name}" for table in (*TABLES, CODES)},
 }
 SHORTEST_MINUTE, LONGEST_MINUTE = 0.1, 3600  # seconds
@@ -124,7 +119,7 @@ def read(env: Mapping[str, str], root: Path) -> Config:
     redis_url, aws_url = env.get("REDIS_URL", ""), env.get("AWS_ENDPOINT_URL", "")
     _check_url("REDIS_URL", redis_url, ("redis", "rediss"))
     _check_url("AWS_ENDPOINT_URL", aws_url, ("http", "https"))
-    _check_url("OPERATOR_ISSUER", env.get("OPERATOR_ISSUER", ""), ("http", "https"))
+    _check_url(operator_sign_in.ISSUER, env.get(operator_sign_in.ISSUER, ""), ("http", "https"))
     handlers = {name: value for name, value in env.items() if value or name not in DEFAULTS}
     for name, value in DEFAULTS.items():
         handlers.setdefault(name, value)

@@ -16,7 +16,7 @@ from tests.support.servers import ROOT
 FORGE = ROOT / ".github"
 # Run by make targets of their own, or have no tests.
 NOT_IN_A_JOB = {"attack", "benchmarks", "clients", "demos", "mutants", "mutations",
-                "screenshots", "sites_lint", "soak", "support"}  # fmt: skip
+                "screenshots", "sign_in_provider", "sites_lint", "soak", "support"}  # fmt: skip
 FORMS = sorted(path.name for path in (FORGE / "ISSUE_TEMPLATE").glob("*.yml"))
 
 

@@ -20,10 +20,10 @@ from typing import Any
 
 import uvicorn
 
-from deployment.local import config
+from deployment.local import config, operator_sign_in
 from deployment.local.gateway import chalice_apps
 from deployment.local.gateway.edge_cache import EdgeCache
-from deployment.local.gateway.identity_pool import IdentityPool, PoolSettings
+from deployment.local.gateway.identity_pool import IdentityPool
 from deployment.local.gateway.join_integration import JoinIntegration
 from deployment.local.gateway.rest_api import RestApi, document
 from deployment.local.gateway.sigv4 import ACCOUNT, Signatures
@@ -34,7 +34,6 @@ from deployment.local.site_edge.store_writing import StoreWriting
 from deployment.local.site_edge.watching import Watching
 from deployment.local.workers.schedules import Schedule
 from infrastructure.blueprint import discovery, join_integration
-from infrastructure.blueprint.operator_sign_in import provider_settings
 from infrastructure.blueprint.resources import WATCH_ROOM
 from infrastructure.blueprint.site_config import (
     console_config,
@@ -49,7 +48,6 @@ from waiting_room.runtime.settings.room import read_room_settings
 from waiting_room.use_cases.gate.gate_sources import GateSources
 
 THREADS = 20  # for each route; a handler that waits for a store blocks one
-POOL_ID = "00000000-0000-4000-8000-000000000000"  # of the identity pool
 DRAIN = 3  # s; time for open connections to end
 
 
@@ -156,7 +154,9 @@ def build(env: Mapping[str, str], store: StoreWriting) -> dict[str, Any]:
             authorizer=TokenAuthorizer(token_authorizer, arn),
         ),
         "openid": RestApi("openid", chalice_apps.load("openid"), threads=THREADS, cors=False),
-        "identity_pool": IdentityPool(pool_settings(env), signatures, env["AWS_REGION"]),
+        "identity_pool": IdentityPool(
+            operator_sign_in.pool_settings(env), signatures, env["AWS_REGION"]
+        ),
     }
     entrance = RestApi("entrance", chalice_apps.load("entrance"), threads=THREADS, cors=False)
     apis = [entrance, *(one for one in parts.values() if isinstance(one, RestApi))]
@@ -171,33 +171,6 @@ def build(env: Mapping[str, str], store: StoreWriting) -> dict[str, Any]:
         api_key=key,
     )
     return whole
-
-
-def pool_settings(env: Mapping[str, str]) -> PoolSettings:
-    """Return the settings of the identity pool; without an issuer, it accepts no token."""
-    return PoolSettings(
-        issuer=env["OPERATOR_ISSUER"],
-        client_id=env["OPERATOR_CLIENT_ID"],
-        groups_claim=env["OPERATOR_GROUPS_CLAIM"],
-        group_prefix=env["OPERATOR_GROUP_PREFIX"],
-        pool_id=f"{env['AWS_REGION']}:{POOL_ID}",
-    )
-
-
-def _sign_in(env: Mapping[str, str]) -> dict[str, Any] | None:
-    """Return the settings of the console's sign-in; None without a provider."""
-    pool = pool_settings(env)
-    if not pool.issuer:
-        return None
-    return provider_settings(
-        issuer=pool.issuer,
-        client_id=pool.client_id,
-        scopes=env["OPERATOR_SCOPES"],
-        groups_claim=pool.groups_claim,
-        group_prefix=pool.group_prefix,
-        identity_pool=pool.pool_id,
-        identity_api=env["IDENTITY_POOL_ENDPOINT"],
-    )
 
 
 def _store(env: Mapping[str, str]) -> StoreWriting:
@@ -225,7 +198,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
         entrance=env["SITE_ENTRANCE"],
         brand=json.loads(env["BRAND"]),
     )
-    sign_in = _sign_in(env)
+    sign_in = operator_sign_in.sign_in(env)
     panel = console_config(
         event_id=event_id,
         region=env["AWS_REGION"],

@@ -21,7 +21,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 from tests.support.browser import accessibility
 from tests.support.pages.console_page import answer, sign_in, waited
 from tests.support.pages.console_room import ConsoleRoom, console_room
-from tests.support.sign_in_provider import free_port, issuer_at, provider
+from tests.support.pages.sign_in_provider import free_port, issuer_at, provider
 
 pytestmark = [pytest.mark.server, pytest.mark.browser]
 ACCOUNT, WINDOW = "Sign in with your account", "#provider-go"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real OpenID provider for operators: the npm package oidc-provider, in a process of its own.
 
-    python -m tests.support.sign_in_provider 8091 http://127.0.0.1:8090
+    python -m tests.support.pages.sign_in_provider 8091 http://127.0.0.1:8090
 
 runs it on a port, for the console at an address.
 """
