@@ -11,15 +11,20 @@ from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
 from typing import Any
 
+import boto3
 import jwt
 import pytest
+from botocore import UNSIGNED
 from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
+from botocore.config import Config
 from botocore.credentials import Credentials
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 from deployment.local.gateway.identity_pool import IdentityPool, PoolSettings
 from deployment.local.gateway.sigv4 import ENDED, UNKNOWN_KEY, Signatures
+from tests.support.pages.console_room import served
+from tests.support.servers import ROOT
 
 REGION, ISSUER, CLIENT = "eu-central-1", "https://login.example/realm", "console"
 POOL = f"{REGION}:00000000-0000-4000-8000-000000000000"
@@ -194,3 +199,42 @@ def test_temporary_keys_need_their_token_and_end(room: Room) -> None:
     known = room.signatures._keys
     known[keys["AccessKeyId"]] = replace(known[keys["AccessKeyId"]], ends=time.time() - 1)
     assert room.refusal(headers, "GET", "/metrics") == ENDED
+
+
+def test_the_client_of_aws_understands_the_pool(room: Room) -> None:
+    with served(room.pool) as address:
+        client = boto3.client(
+            "cognito-identity",
+            region_name=REGION,
+            endpoint_url=address,
+            config=Config(signature_version=UNSIGNED, proxies={}),
+        )
+        given = logins(id_token())
+        identity = client.get_id(IdentityPoolId=POOL, Logins=given)["IdentityId"]
+        found = client.get_credentials_for_identity(IdentityId=identity, Logins=given)
+        keys = found["Credentials"]
+        assert keys["AccessKeyId"].startswith("ASIA")
+        assert keys["Expiration"] > datetime.now(UTC)
+        with pytest.raises(client.exceptions.NotAuthorizedException):
+            client.get_id(IdentityPoolId=POOL, Logins=logins(id_token(OTHER_KEY)))
+
+
+@pytest.mark.parametrize(
+    ("service", "file", "operations"),
+    [
+        ("cognito-identity", "identity-pool.js", ["GetId", "GetCredentialsForIdentity"]),
+        ("cognito-idp", "provider.js", ["GlobalSignOut"]),
+    ],
+)
+def test_the_console_calls_operations_that_the_service_has(
+    service: str, file: str, operations: list[str]
+) -> None:
+    script = (ROOT / "source" / "sites" / "console" / "sign-in" / file).read_text()
+    model = boto3.client(service, region_name=REGION).meta.service_model
+    assert model.metadata["targetPrefix"] in script
+    assert f"application/x-amz-json-{model.metadata['jsonVersion']}" in script
+    for name in operations:
+        assert name in script
+        assert model.operation_model(name).auth_type == "none"
+        for member in model.operation_model(name).input_shape.required_members:
+            assert member in script
