@@ -396,9 +396,8 @@ def test_an_ended_sign_in_keeps_what_was_typed(browser: Browser, room: ConsoleRo
         page.get_by_label("Shown on the waiting page").fill("Half a message")
         ended(page)
         page.clock.fast_forward(200_000)
-        page.clock.run_for(12_000)
         banner = page.locator("#stale")
-        expect(banner).to_contain_text("Your sign-in has ended. Sign in again")
+        expect(banner).to_contain_text("Your sign-in has ended. Sign in again", timeout=20_000)
         assert accessibility(page) == []
         before = len(room.calls)
         page.get_by_role("button", name="Publish").click()
@@ -423,9 +422,8 @@ def test_a_blocked_window_costs_nothing_that_was_typed(browser: Browser, room: C
         page.get_by_label("Shown on the waiting page").fill("Half a message")
         ended(page)
         page.clock.fast_forward(200_000)
-        page.clock.run_for(12_000)
         page.evaluate("window.open = () => null")
-        page.locator("#sign-in-again").click()
+        page.locator("#sign-in-again").click(timeout=20_000)
         expect(page.locator("#stale-words")).to_contain_text("The browser blocked the window")
         expect(page.get_by_label("Shown on the waiting page")).to_have_value("Half a message")
 

@@ -5,6 +5,7 @@ import * as oauth from 'oauth4webapi';
 import { CallError } from '../api/errors.js';
 
 const TIMEOUT = 10; // seconds
+const TRANSIENT = [oauth.RESPONSE_IS_NOT_CONFORM, oauth.RESPONSE_IS_NOT_JSON, oauth.PARSE_ERROR];
 const TOLERANCE = 300; // seconds by which this device's clock may be off, as for signed calls
 
 export class Provider {
@@ -166,6 +167,10 @@ function explained(error, host) {
   if (error.code === oauth.AUTHORIZATION_RESPONSE_ERROR) {
     const reason = error.error === 'access_denied' ? 'The sign-in was cancelled or is not allowed.' : `The provider refused the sign-in: ${error.error}.`;
     return over(`${reason} Try again, or ask who administers ${host}.`);
+  }
+  if (TRANSIENT.includes(error.code) || error.status === 429) { // of a proxy, or of a provider that is down: it ends no sign-in
+    const status = error.status ?? error.cause?.status;
+    return new CallError('unreachable', `The provider ${host} does not respond as it should${status ? ` (status ${status})` : ''}. Try again.`);
   }
   if (error.code === oauth.RESPONSE_BODY_ERROR) {
     return error.error === 'invalid_grant'

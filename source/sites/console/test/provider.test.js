@@ -101,6 +101,22 @@ test('a provider that does not respond is named', async (t) => {
   await assert.rejects(new Provider(settings, CALLBACK).begin(), { kind: 'unreachable', message: /login\.example does not respond/ });
 });
 
+test('a renewal ends the sign-in only if the provider refuses it', async (t) => {
+  const answers = [
+    new Response('<h1>Down</h1>', { status: 503, headers: { 'Content-Type': 'text/html' } }),
+    new Response('<h1>Welcome</h1>', { headers: { 'Content-Type': 'text/html' } }),
+    Response.json({ error: 'slow_down' }, { status: 429 }),
+    Response.json({ error: 'invalid_grant' }, { status: 400 }),
+  ];
+  answering(t, () => answers.shift());
+  const provider = new Provider(COGNITO, CALLBACK);
+  const tokens = { refreshToken: 'refresh', claims: { sub: 'ada' } };
+  await assert.rejects(provider.renew(tokens), { kind: 'unreachable', message: /status 503/ });
+  await assert.rejects(provider.renew(tokens), { kind: 'unreachable' });
+  await assert.rejects(provider.renew(tokens), { kind: 'unreachable', message: /status 429/ });
+  await assert.rejects(provider.renew(tokens), { kind: 'sign-in-over', message: /Your sign-in has ended\./ });
+});
+
 test('the identity pool gets the ID token by the name of the issuer', async (t) => {
   const calls = answering(t, (url, { headers }) => Response.json(headers['X-Amz-Target'].endsWith('GetId')
     ? { IdentityId: 'eu-central-1:ada' }
