@@ -21,6 +21,7 @@ BENCHMARKS = (
     "joins_beside_invalid_input",
     "growth",
     "poll_policy",
+    "page_load",
     "counter_reads",
     "counter_memory",
     "floors",

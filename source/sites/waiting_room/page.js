@@ -269,8 +269,9 @@ async function begin() {
     await setLanguage(target.value);
     if (visitor) visitor.rewrite();
   });
+  const settings = load(() => read("config.json", { cache: "no-cache" }));
   await setLanguage(chosenLanguage());
-  config = await load(() => read("config.json", { cache: "no-cache" }));
+  config = await settings;
   const asked = requested.get("event") || "";
   if (isAtGate() && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
