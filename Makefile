@@ -87,7 +87,7 @@ preview: .venv/local ## show every state of the waiting page with a brand: make 
 	@$(BIN)/python -m deployment.preview
 
 clean: ## delete what the other targets create
-	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules source/edge/node_modules tests/sites_lint/node_modules tests/clients/node_modules tests/sign_in_provider/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules source/edge/node_modules tests/sites_lint/node_modules tests/clients/node_modules tests/firefox/node_modules tests/sign_in_provider/node_modules .pytest_cache .mypy_cache .ruff_cache
 
 ##@ Check
 

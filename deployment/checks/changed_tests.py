@@ -68,6 +68,7 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("tests/infrastructure/*", ("tests/infrastructure",), ""),
     ("tests/sites_lint/*", ("tests/sites",), ""),
     ("tests/clients/*", ("tests/e2e",), ""),
+    ("tests/firefox/*", ("tests/e2e",), ""),
     ("tests/sign_in_provider/*", ("tests/e2e/console",), ""),
     ("tests/attack/*", ("tests/tools",), "make attack"),
     ("tests/soak/*", ("tests/tools",), "make soak"),

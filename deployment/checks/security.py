@@ -33,6 +33,7 @@ NODE_LOCKS = (
     "package-lock.json",
     "source/sites/package-lock.json",
     "tests/clients/package-lock.json",
+    "tests/firefox/package-lock.json",
     "tests/sign_in_provider/package-lock.json",
     "tests/sites_lint/package-lock.json",
 )
