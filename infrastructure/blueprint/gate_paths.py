@@ -73,6 +73,7 @@ ROOM_PATHS = (
     RoomPath("/renew", Target.ENTRANCE),
     RoomPath("/leave", Target.ENTRANCE),
     RoomPath("/status", Target.PUBLIC, ("event_id",), 1, 5),
+    RoomPath("/page", Target.PUBLIC, ("event_id",), 1, 5),  # the policy of /status
     RoomPath("/queue_*", Target.PUBLIC, ("event_id", "request_id"), 0, 5),
     RoomPath("/assign_queue_num", Target.PUBLIC),
     RoomPath("/generate_token", Target.PUBLIC),

@@ -197,8 +197,8 @@ CACHE_RULES = (
     CacheRule("/serving_num", ("event_id",), 5, SHARED),
     CacheRule("/waiting_num", ("event_id",), 5, SHARED),
     CacheRule("/status", ("event_id",), 5, SHARED),
-    CacheRule("/page", ("event_id",), 60, SHARED),
     CacheRule("/ended_sessions", ("event_id",), 5, SHARED, ("next_token",)),
+    CacheRule("/page", ("event_id",), 300, SHARED),  # its responses say 60 s
     CacheRule("/public_key", ("event_id",), 300, SHARED),
     CacheRule("/.well-known/jwks.json", (), 300, SHARED),
 )

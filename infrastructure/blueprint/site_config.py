@@ -141,10 +141,12 @@ def console_config(
     region: str,
     public_api: str,
     private_api: str,
+    page: str,
     sign_in: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Return ``config.json`` of the console, which contains no keys.
 
+    ``page`` is the address of the waiting page, of which the console opens the preview.
     ``sign_in`` are the settings of the sign-in with OpenID Connect (``operator_sign_in.py``), None
     without it.
     """
@@ -153,5 +155,6 @@ def console_config(
         "region": region,
         "public_api": public_api,
         "private_api": private_api,
+        "waiting_room": page,
         **({"sign_in": dict(sign_in)} if sign_in else {}),
     }

@@ -121,6 +121,7 @@ class SampleStack(Stack):
                 region=api_region,
                 public_api=public_api,
                 private_api=private_api,
+                page=waiting_room.address,
             ),
             calls=[public_api, private_api, *called_addresses(sign_in)],
             defaults=defaults,

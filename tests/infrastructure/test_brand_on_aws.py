@@ -36,7 +36,7 @@ def test_each_waiting_page_has_the_brand_in_its_files_and_its_logo_in_its_policy
         one for name, one in made.of_type("AWS::CloudFront::ResponseHeadersPolicy").items()
         if name.startswith(start)
     )  # fmt: skip
-    assert f"img-src 'self' data: {PICTURES}" in json.dumps(policy)
+    assert "img-src 'self' data: https:" in json.dumps(policy)
 
 
 def test_the_room_of_the_gate_without_scripts_has_the_brand(assembly: Assembly) -> None:

@@ -198,6 +198,7 @@ def test_without_an_origin_it_has_what_a_distribution_of_the_owner_needs() -> No
         "GateStore", "GateFunction", "ResponseFunction", "RoomFunction", "PageFunction",
         "EntranceOrigin", "PublicApiOrigin",
         "PageOrigin", "PageAccessControl", "PageHeadersPolicy", "ForwardedPolicy", "SharedPolicy",
+        "PageCachePolicy",
         "EnterCachePolicy", "StatusCachePolicy", "QueueCachePolicy", "ApiKeySecret",
     }  # fmt: skip
     outputs = {name: one["Value"] for name, one in gate.template["Outputs"].items()}

@@ -204,6 +204,7 @@ def sites(env: Mapping[str, str]) -> dict[str, Site]:
         region=env["AWS_REGION"],
         public_api=public,
         private_api=private,
+        page=env["WAITING_ROOM_URL"],
         sign_in=sign_in,
     )
     called = [public, private]

@@ -419,7 +419,9 @@ setInterval(() => {
 async function readSettings() {
   showFormError('');
   try {
-    provider.use(await prefill());
+    const { signIn: settings, waitingRoom } = await prefill();
+    provider.use(settings);
+    eventCard.pageAddress = waitingRoom;
   } catch {
     showFormError('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
   }

@@ -59,7 +59,7 @@ function mergedTexts(all = {}, texts) {
 
 async function config(address, options) {
   const found = await (await realFetch(address, options)).json();
-  room = found.public_api;
+  room = new URL(found.public_api, location.href).href; // behind a gate it is a path
   eventId = eventId || found.event_id;
   page = readPage();
   const { brand, texts } = (await page).page;

@@ -337,3 +337,10 @@ def test_an_event_is_chosen_and_paused_from_the_keyboard(room: ConsoleRoom, page
     expect(answer(page, "event")).to_have_text("tour is paused.")
     expect(page.locator("[data-action=pause]")).to_be_focused()
     assert (phase(room, "tour"), phase(room)) == ("paused", "open")
+
+
+def test_the_card_links_to_the_preview_of_the_waiting_page(panel: Page) -> None:
+    link = panel.get_by_role("link", name="Preview its waiting page")
+    expect(link).to_be_visible()
+    assert link.get_attribute("href") == f"https://page.example/preview.html?event={EVENT}"
+    assert link.get_attribute("target") == "_blank"

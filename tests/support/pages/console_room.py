@@ -179,6 +179,7 @@ def console_room(built: Path, issuer: str = "") -> Iterator[ConsoleRoom]:
             region=REGION,
             public_api=panel.public,
             private_api=panel.private,
+            page="https://page.example/",
             sign_in=_sign_in(panel, issuer) if issuer else None,
         )
         called = [panel.public, panel.private, *([panel.identity_api, issuer] if issuer else [])]

@@ -25,6 +25,7 @@ export class EventCard {
   #event = null; // the latest document; without a phase if it cannot be read
   #readAt = -Infinity;
   #sequence = 0; // number of the latest call: a response to an earlier call is discarded
+  #pageAddress = '';
   #passed = 0; // time of the latest change of the schedule after which the document was read
 
   /** `changed(event)` gets each document that is shown, or null after a deletion; `editor` edits one. */
@@ -42,6 +43,11 @@ export class EventCard {
       byId('event-actions').append(button, reason);
       this.#buttons.set(action, { button, reason });
     }
+  }
+
+  /** Address of the waiting page, whose preview the card links to; empty if it is not known. */
+  set pageAddress(address) {
+    this.#pageAddress = address;
   }
 
   get card() {
@@ -109,6 +115,7 @@ export class EventCard {
       .map(([label, name]) => [label, dateTime(event.schedule[name] * 1000)]),
     ['Version', count(event.version)]];
     byId('event-facts').replaceChildren(...facts.flatMap(([label, value]) => [make('dt', {}, label), make('dd', {}, make('bdi', {}, value))]));
+    this.#showPreview(event.event_id);
     this.#showActions();
     this.#undo.follow(event);
     this.#changed(event);
@@ -116,6 +123,12 @@ export class EventCard {
     if (before?.phase && before.event_id === event.event_id && before.phase !== event.phase) {
       announce(`${nameOf(event)} is ${words.toLowerCase()} now.`);
     }
+  }
+
+  #showPreview(eventId) {
+    const link = byId('event-preview');
+    link.hidden = this.#pageAddress === '';
+    link.href = `${this.#pageAddress}preview.html?${new URLSearchParams({ event: eventId })}`;
   }
 
   /** Show the numbers of the event, which its confirmations name. */
