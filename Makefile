@@ -19,7 +19,7 @@ export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help
 .PHONY: install run invoke sites preview clean
-.PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak broken mutants screenshots docs lock
+.PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak on-sale broken mutants screenshots docs lock
 .PHONY: bootstrap synth diff changes doctor deploy destroy dist publish bundles wheel release
 .PHONY: redrive warm restore capacity rooms
 .PHONY: bench load-test capacity-check many-pages admission-plots
@@ -134,6 +134,9 @@ attack: install ## run the attacks of docs/security.md on a room of their own, 3
 
 soak: install ## load a new room on this machine with disturbances: make soak MINUTES=20 RATE=10 SEED=1
 	MINUTES="$(MINUTES)" RATE="$(RATE)" SEED="$(SEED)" $(BIN)/python -m tests.soak
+
+on-sale: install ## run an on-sale in Chromium: two operators, twenty visitors, a lost network, an expired sign-in (2 minutes)
+	$(BIN)/python -m tests.on_sale
 
 broken: .venv/dev ## mutation tests: break each rule and check that a test fails
 	$(BIN)/python -m tests.mutations

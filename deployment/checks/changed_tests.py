@@ -71,6 +71,7 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("tests/firefox/*", ("tests/e2e",), ""),
     ("tests/sign_in_provider/*", ("tests/e2e/console",), ""),
     ("tests/attack/*", ("tests/tools",), "make attack"),
+    ("tests/on_sale/*", ("tests/tools",), "make on-sale"),
     ("tests/soak/*", ("tests/tools",), "make soak"),
     ("tests/mutants/*", ("tests/tools",), "make mutants"),
     ("tests/benchmarks/*", ("tests/tools", "tests/docs"), "make bench"),
