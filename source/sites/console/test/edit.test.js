@@ -68,7 +68,7 @@ test('the brand of the page is optional: an empty field removes its member', () 
   const brand = { name: 'Nordlicht', colors: { accent: '#8a1c3b' } };
   const document = { ...DOCUMENT, page: { ...DOCUMENT.page, brand } };
   assert.deepEqual(DOCUMENT.page, { brand: {}, texts: {}, html: '' });
-  assert.equal(field('page.brand.colors_dark.text').label, 'Colors in dark mode: Text');
+  assert.equal(field('page.brand.colors_dark.text').label, 'Colours in dark mode: Text');
   assert.equal(field('page.html').kind, 'lines');
   const draft = reviewed(edit({ 'page.brand.name': '', 'page.brand.colors.text': '#101010', 'page.html': '<p>Hi</p>' }, document), FIELDS);
   assert.deepEqual(JSON.parse(JSON.stringify(draft.document.page)), {

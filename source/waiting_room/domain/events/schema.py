@@ -336,8 +336,8 @@ _MEMBERS: Schema = {
                         "An https address, a path of the page or a data: address of an image.",
                         MAX_LOGO,
                     ),
-                    "colors": _colours("Colors"),
-                    "colors_dark": _colours("Colors in dark mode"),
+                    "colors": _colours("Colours"),
+                    "colors_dark": _colours("Colours in dark mode"),
                     "currency": {
                         **_field("Currency", "For the receipt, such as EUR."),
                         **_text("[A-Z]{3}", 3, "three capital letters, such as EUR"),
