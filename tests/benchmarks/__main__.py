@@ -28,7 +28,10 @@ BENCHMARKS = (
     "service_models",
 )
 
-FOLDERS = dict.fromkeys(("first_response", "floors", "service_models"), "floors.")
+FOLDERS = {
+    **dict.fromkeys(("first_response", "floors", "service_models"), "floors."),
+    "page_load": "pages.",
+}
 
 
 def main() -> int:

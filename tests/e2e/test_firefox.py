@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.e2e.test_waiting_page_branding import PAGE, change
-from tests.support.firefox import Firefox, firefox
+from tests.support.pages.firefox import Firefox, firefox
 from tests.support.pages.waiting_page import Room, page
 from waiting_room.domain.actors import Actor, ActorKind
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Drives Firefox by WebDriver BiDi for tests/support/firefox.py: one command in JSON on each line of the
+// Drives Firefox by WebDriver BiDi for tests/support/pages/firefox.py: one command in JSON on each line of the
 // standard input, one result on each line of the standard output.
 import { createInterface } from 'node:readline';
 import puppeteer from 'puppeteer-core';

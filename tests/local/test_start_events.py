@@ -32,7 +32,7 @@ def test_the_examples_are_one_scheduled_and_one_closed_event() -> None:
     ("text", "error"),
     [
         ("Sale: {turn: {expires_after: -1}}", "Sale: turn.expires_after must be from 0 to 86400"),
-        ("Sale: {page: {html: x}}", "Sale: page must be"),
+        ("Sale: {opening: draw}", "Sale: opening must be"),
         ("Sale: {schedule: {opens_at: noon}}", "Sale: schedule.opens_at must be"),
         ("Sale: [", "invalid YAML or JSON in line 1"),
         ("'a b': {}", "'a b' is not an event id"),
