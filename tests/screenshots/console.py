@@ -15,8 +15,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
+from infrastructure.blueprint.operator_sign_in import provider_settings
 from tests.screenshots import State
 from tests.support.in_memory_room import EVENT
 from tests.support.pages.console_page import one_event_only
@@ -61,6 +62,27 @@ def state(name: str, steps: Steps) -> State:
 
 def form(_tab: Page, _room: ConsoleRoom) -> None:
     """The form as it comes."""
+
+
+def account(tab: Page, _room: ConsoleRoom) -> None:
+    """The form of a room whose operators sign in at a provider."""
+    settings = provider_settings(
+        issuer="https://login.shop.example/realms/staff",
+        client_id="console",
+        scopes="openid",
+        groups_claim="groups",
+        group_prefix="waiting-room-",
+        identity_pool="pool",
+        identity_api="https://identity.shop.example",
+    )
+
+    def with_provider(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, json={**response.json(), "sign_in": settings})
+
+    tab.route("**/config.json", with_provider)
+    tab.reload()
+    expect(tab.locator("#provider-go")).to_be_visible()
 
 
 def enter(tab: Page, secret: str = SECRET) -> None:
@@ -445,6 +467,7 @@ SLOWED = {"alarm": "SiteErrors", "alarm_state": Alarm.ALARM, "alarm_holds": True
 ARABIC = "تُفتح الأبواب عند الساعة 10:00. تبقّى 250 تذكرة — شكراً لصبركم!"
 STATES = (
     state("sign-in", form),
+    state("account", account),
     state("not-started", not_started),
     state("no-settings", no_settings),
     state("wrong-keys", wrong_keys),

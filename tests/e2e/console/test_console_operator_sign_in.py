@@ -18,7 +18,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
-from tests.support.browser import accessibility
+from tests.support.browser import accessibility, cut_off
 from tests.support.pages.console_page import answer, sign_in, waited
 from tests.support.pages.console_room import ConsoleRoom, console_room
 from tests.support.pages.sign_in_provider import free_port, issuer_at, provider
@@ -150,6 +150,8 @@ def test_an_operator_who_steers_signs_in_and_admits(room: ConsoleRoom, page: Pag
     expect(page.locator("#operator")).to_have_text("steer@shop.example · steer")
     expect(page.locator("main")).to_be_focused()
     assert accessibility(page) == []
+    page.set_viewport_size({"width": 320, "height": 800})
+    assert [one for one in cut_off(page) if one in ("page", "operator")] == []
     page.get_by_role("button", name="Admit 10 more").click()
     expect(answer(page, "admit")).to_have_text("The serving position is now 10.")
     who = page.locator("#audit-list li").first  # the identity id of the operator
@@ -326,6 +328,25 @@ def test_tokens_are_in_no_store_no_page_and_no_address(room: ConsoleRoom, page: 
     assert not [one for one in entries if one and ("code=" in one or "token" in one)]
     page.reload()
     expect(page.locator("#panel")).to_be_hidden()
+
+
+def test_a_page_that_is_closed_revokes_its_refresh_token(page: Page, port: int) -> None:
+    found: list[str] = []
+    page.on(
+        "response",
+        lambda one: (
+            found.append(one.json()["refresh_token"])
+            if one.url.endswith("/token") and one.request.method == "POST"
+            else None
+        ),
+    )
+    account(page, "steer")
+    waited(lambda: len(found) == 1, page)
+    page.reload()
+    page.wait_for_timeout(500)
+    form = {"grant_type": "refresh_token", "client_id": "console", "refresh_token": found[0]}
+    response = page.context.request.post(f"{issuer_at(port)}/token", form=form)
+    assert (response.status, response.json()["error"]) == (400, "invalid_grant")
 
 
 # --- renewal and end ------------------------------------------------------------------------------
