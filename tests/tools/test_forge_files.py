@@ -15,8 +15,10 @@ from tests.support.servers import ROOT
 
 FORGE = ROOT / ".github"
 # Run by make targets of their own, or have no tests.
-NOT_IN_A_JOB = {"attack", "benchmarks", "clients", "demos", "firefox", "mutants", "mutations",
-                "on_sale", "screenshots", "sign_in_provider", "sites_lint", "soak", "support"}  # fmt: skip
+NOT_IN_A_JOB = {
+    "attack", "benchmarks", "clients", "demos", "firefox", "mutants", "mutations", "on_sale",
+    "screenshots", "sign_in_provider", "sites_lint", "soak", "support",
+}  # fmt: skip
 FORMS = sorted(path.name for path in (FORGE / "ISSUE_TEMPLATE").glob("*.yml"))
 
 
