@@ -79,14 +79,21 @@ def pages(settings: Settings) -> dict[str, dict[str, Any]]:
     try:
         for event_id, content in parse_files([(settings.events.name, text)]).items():
             try:
-                document = replace_document(content, check_event_id(event_id), None)
+                document = replace_document(_cleaned(content), check_event_id(event_id), None)
             except InvalidInput as error:
                 raise PreviewError(f"{settings.events.name}: {event_id}: {error}.") from None
-            page = {**document["page"], "html": clean_html(document["page"]["html"])}
-            found[event_id] = {"event_id": event_id, **page_of({**document, "page": page})}
+            found[event_id] = {"event_id": event_id, **page_of(document)}
     except FileError as error:
         raise PreviewError(f"{error}.") from None
     return found
+
+
+def _cleaned(content: dict[str, Any]) -> dict[str, Any]:
+    """Return a document with sanitised HTML, as the API stores it."""
+    page = content.get("page")
+    if not isinstance(page, dict) or not isinstance(page.get("html"), str):
+        return content
+    return {**content, "page": {**page, "html": clean_html(page["html"])}}
 
 
 class PreviewServer:

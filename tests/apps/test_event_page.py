@@ -88,6 +88,25 @@ def test_the_html_is_stored_without_what_could_run() -> None:
     assert again.json["version"] == changed.json["version"], "nothing was changed"
 
 
+def test_a_block_that_was_stored_never_locks_its_document() -> None:
+    """Cleaning adds attributes to links, so the length of the clean block counts."""
+    links = "".join(f'<a href="https://a.example/{n}">x</a>' for n in range(40))
+    made = put("sale", page={"html": links})
+    assert made.status == 201
+    assert len(made.json["page"]["html"]) > len(links)
+    again = call(
+        apps.private_api.app.app, "PUT", "/events/sale", body={**made.json, "title": "x"},
+        headers={"If-Match": '"1"'},
+    )  # fmt: skip
+    assert (again.status, again.json["page"]) == (200, made.json["page"])
+    many = "".join(f'<a href="https://a.example/{n}">x</a>' for n in range(110))
+    assert len(many) < 4_000
+    refused = patch("sale", page={"html": many})
+    assert refused.status == 400
+    assert refused.json["error"] == "page.html must have at most 4000 characters"
+    assert patch("sale", page={"html": "<script>" + "x" * 5_000 + "</script>"}).status == 200
+
+
 @pytest.mark.parametrize("event_id", ["", "other", "Sample ", "x" * 65])
 def test_the_page_of_an_unknown_event_is_refused(event_id: str) -> None:
     answer = page(event_id)

@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.server]
 FILE = ROOT / "examples" / "custom-page.html"
 REPLACED = {
     "https://page.example/": "page", "https://wait.example/api": "api",
-    "https://www.example.com/checkout": "gate",
+    "https://www.example.com/waiting-room/enter": "gate",
 }  # fmt: skip
 
 
@@ -54,7 +54,7 @@ def test_a_visitor_waits_and_enters_with_a_page_of_one_file(context: BrowserCont
     with opened(context) as (tab, served, posted):
         assert accessibility(tab) == []
         tab.get_by_role("button", name="Enter").click()
-        expect(tab.get_by_role("heading")).to_have_text("9 people are ahead of you")
+        expect(tab.get_by_role("heading")).to_have_text("People ahead of you: 9")
         tab.reload()
         expect(tab.locator("#text")).to_contain_text("Your number is 10.")
         served.room.fault = "down"
@@ -74,7 +74,7 @@ def test_a_visitor_waits_and_enters_with_a_page_of_one_file(context: BrowserCont
 def test_a_visitor_whose_place_has_ended_joins_again(context: BrowserContext) -> None:
     with opened(context) as (tab, served, _):
         tab.get_by_role("button", name="Enter").click()
-        expect(tab.get_by_role("heading")).to_have_text("9 people are ahead of you")
+        expect(tab.get_by_role("heading")).to_have_text("People ahead of you: 9")
         served.room.in_memory_room.room.control.reset("Sample")
         tab.reload()
         expect(tab.get_by_role("heading")).to_have_text("Your place has ended", timeout=15_000)

@@ -103,6 +103,8 @@ def test_the_buttons_lead_to_the_next_and_the_previous_state(tab: Page, served: 
 
 def test_the_preview_leaves_the_position_of_a_visitor_alone(tab: Page, served: Served) -> None:
     tab.goto(served.url)
+    kept = "localStorage.getItem('waiting-room:preview2')"
+    tab.evaluate("localStorage.setItem('waiting-room:preview2', 'a position')")
     enter(tab)
     number = tab.locator("[data-view=waiting] [data-value=number]").text_content()
     for state in ("reset", "inside", "outside"):
@@ -114,6 +116,7 @@ def test_the_preview_leaves_the_position_of_a_visitor_alone(tab: Page, served: S
     tab.goto(served.url)
     view(tab, "waiting")
     expect(tab.locator("[data-view=waiting] [data-value=number]")).to_have_text(str(number))
+    assert tab.evaluate(kept) == "a position"
 
 
 def test_the_preview_of_an_unknown_event_says_so(tab: Page, served: Served) -> None:

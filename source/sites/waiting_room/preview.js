@@ -4,7 +4,7 @@
 // position in the real queue is not touched. Brand, texts and block of the event are the real ones.
 import { replyOf, STATES } from "./preview-states.js";
 
-const OWN = "preview"; // event id of the page in the preview
+const OWN = ":preview"; // event id of the page in the preview; no event has it
 const requested = new URLSearchParams(location.search);
 const name = STATES[requested.get("state")] ? requested.get("state") : "outside";
 const state = STATES[name];
@@ -27,7 +27,7 @@ function prepareStorage() {
   for (const kind of ["localStorage", "sessionStorage"]) {
     try {
       const storage = window[kind];
-      for (const key of Object.keys(storage)) if (key.startsWith(`waiting-room:${OWN}`)) storage.removeItem(key);
+      for (const key of Object.keys(storage)) if (`${key}:`.startsWith(`waiting-room:${OWN}:`)) storage.removeItem(key);
     } catch (error) {
       // no storage
     }

@@ -38,7 +38,7 @@ export class ProviderSignIn {
     byId('provider').hidden = settings === null;
     if (settings === null) return;
     this.#provider = new Provider(settings, new URL('callback.html', window.location.href).href);
-    write(byId('provider-note'), `You sign in at ${this.#provider.host}, in a window of its own.`);
+    write(byId('provider-note'), `You sign in at ${this.#provider.pageHost}, in a window of its own.`);
     if (returned === null) return;
     this.#begun = returned;
     this.#answered(returned.answer);
@@ -73,9 +73,12 @@ export class ProviderSignIn {
   /** End the sign-ins of the operator at the provider; the page has deleted all it knew. */
   async end(session, operator) {
     announceSignOut(operator);
-    await session.end();
-    const address = await this.#provider.leaving(new URL('./', window.location.href).href);
-    if (address !== null) window.location.assign(address);
+    try {
+      await session.end();
+    } finally {
+      const address = await this.#provider.leaving(new URL('./', window.location.href).href);
+      if (address !== null) window.location.assign(address);
+    }
   }
 
   async #answered(answer) {

@@ -135,6 +135,11 @@ export class Provider {
     return new URL(this.#settings.issuer).host;
   }
 
+  /** Host of the page at which operators sign in, if the settings have it. */
+  get pageHost() {
+    return new URL(this.#settings.endpoints?.authorization_endpoint ?? this.#settings.issuer).host;
+  }
+
   async #endpoints() {
     const { issuer, endpoints } = this.#settings;
     if (endpoints) this.#server = { issuer, ...endpoints };

@@ -350,7 +350,7 @@ _MEMBERS: Schema = {
                 **_field(
                     "Texts",
                     'By language, * for all: {"en": {"closed": ["Sold out", "Thank you."]}}.'
-                    " docs/pages.md lists the texts.",
+                    " The names are in words/en.json beside the waiting page.",
                 ),
                 "type": "object",
                 "additionalProperties": {

@@ -138,7 +138,7 @@ class EventDocuments:
             if before is not None and version is None:
                 raise self._stale(before, "the event exists: send its version in If-Match")
             self._check_version(before, version)
-            document = self._cleaned(replace_document(content, event_id, before))
+            document = replace_document(self._cleaned(content), event_id, before)
             with attempt:
                 if before is None:
                     return self._create(event_id, document, actor), True
@@ -153,7 +153,7 @@ class EventDocuments:
             event_id,
             version,
             "patch",
-            lambda before: self._cleaned(patch_document(content, before)),
+            lambda before: patch_document(self._cleaned(content), before),
             actor,
         )
 
@@ -202,9 +202,13 @@ class EventDocuments:
                 return self._write(before, document, what, actor)
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
 
-    def _cleaned(self, document: dict[str, Any]) -> dict[str, Any]:
-        page = document["page"]
-        return {**document, "page": {**page, "html": self._clean_html(page["html"])}}
+    def _cleaned(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return the content of a request with sanitised HTML, before its length is checked."""
+        page = content.get("page")
+        html = page.get("html") if isinstance(page, Mapping) else None
+        if not isinstance(page, Mapping) or not isinstance(html, str):
+            return content
+        return {**content, "page": {**page, "html": self._clean_html(html)}}
 
     def _create(self, event_id: str, document: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """Write the first version. An id that was used before begins its next generation."""
