@@ -83,7 +83,7 @@ invoke: .venv/local ## call a worker of the running room: make invoke FUNCTION=s
 sites: .venv/local ## build the two static sites into build/sites
 	@$(BIN)/python -m infrastructure.assets.sites
 
-preview: .venv/local ## show every state of the waiting page with a brand: make preview BRAND='{…}' EVENTS=events.yaml
+preview: .venv/local ## show the states of the waiting page with a brand: make preview BRAND='{…}' EVENTS=events.yaml
 	@$(BIN)/python -m deployment.preview
 
 clean: ## delete what the other targets create
