@@ -16,6 +16,7 @@ from deployment import publish
 from infrastructure.parameters.account import AccountConfig
 from infrastructure.parameters.core import CoreConfig
 from infrastructure.parameters.domains import DomainsConfig
+from infrastructure.parameters.operator_sign_in import OperatorSignInConfig
 from infrastructure.parameters.optional_stacks import (
     BrandConfig,
     InletConfig,
@@ -169,7 +170,10 @@ def test_fixed_parameters_are_checked_with_the_others(session: boto3.Session, bu
 
 def test_each_parameter_of_the_templates_stacks_has_a_place() -> None:
     """A new parameter needs a place in infrastructure/parameters/without_cdk.py."""
-    kinds = (CoreConfig, RestoredConfig, AccountConfig, DomainsConfig, PageConfig, BrandConfig)
+    kinds = (
+        CoreConfig, RestoredConfig, AccountConfig, DomainsConfig, PageConfig, BrandConfig,
+        OperatorSignInConfig,
+    )  # fmt: skip
     known = {one.name for kind in kinds for _, one in kind.known()}
     places = [set(OF_CORE), set(FIXED), set(NO_PART)]
     assert sum(len(place) for place in places) == len(set().union(*places))
