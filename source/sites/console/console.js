@@ -259,7 +259,7 @@ async function signOut() {
   try {
     await provider.end(ending, who);
   } catch {
-    showFormError('The keys are deleted from this page, but the provider did not confirm that your other sign-ins have ended. Sign in and out again, or ask an administrator.');
+    showFormError('The keys are deleted from this page, but the provider did not confirm that your other sign-ins have ended. You may still be signed in at the provider in this browser. Sign in and out again, or close the browser and ask an administrator.');
   }
 }
 

@@ -73,12 +73,9 @@ export class ProviderSignIn {
   /** End the sign-ins of the operator at the provider; the page has deleted all it knew. */
   async end(session, operator) {
     announceSignOut(operator);
-    try {
-      await session.end();
-    } finally {
-      const address = await this.#provider.leaving(new URL('./', window.location.href).href);
-      if (address !== null) window.location.assign(address);
-    }
+    await session.end();
+    const address = await this.#provider.leaving(new URL('./', window.location.href).href);
+    if (address !== null) window.location.assign(address);
   }
 
   async #answered(answer) {
