@@ -135,7 +135,7 @@ attack: install ## run the attacks of docs/security.md on a room of their own, 3
 soak: install ## load a new room on this machine with disturbances: make soak MINUTES=20 RATE=10 SEED=1
 	MINUTES="$(MINUTES)" RATE="$(RATE)" SEED="$(SEED)" $(BIN)/python -m tests.soak
 
-on-sale: install ## run an on-sale in Chromium: two operators, twenty visitors, a lost network, an expired sign-in (2 minutes)
+on-sale: install ## run an on-sale in Chromium: two operators, twenty visitors, a lost network, an expired sign-in (3 minutes)
 	$(BIN)/python -m tests.on_sale
 
 broken: .venv/dev ## mutation tests: break each rule and check that a test fails

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``make preview``: every state of the waiting page with a brand and events of a file.
+"""``make preview``: the states of the waiting page with a brand and events of a file.
 
 No room runs: ``preview.html`` answers the page's calls itself, and this server returns the title,
 brand, texts and block of the events. A change of the file is seen when the page is reloaded.
@@ -26,7 +26,8 @@ from infrastructure.blueprint.site_config import PREVIEW, SITES, waiting_room_co
 from waiting_room.adapters.page_html import clean_html
 from waiting_room.domain.errors import InvalidInput
 from waiting_room.domain.events.brand import BrandError, checked_brand
-from waiting_room.domain.events.page import page_of
+from waiting_room.domain.events.page import page_of, with_clean_html
+from waiting_room.domain.events.schema import defaults
 from waiting_room.domain.events.validation import check_event_id, replace_document
 from waiting_room.domain.parsing import json_object
 
@@ -79,21 +80,15 @@ def pages(settings: Settings) -> dict[str, dict[str, Any]]:
     try:
         for event_id, content in parse_files([(settings.events.name, text)]).items():
             try:
-                document = replace_document(_cleaned(content), check_event_id(event_id), None)
+                document = replace_document(
+                    with_clean_html(content, clean_html), check_event_id(event_id), None
+                )
             except InvalidInput as error:
                 raise PreviewError(f"{settings.events.name}: {event_id}: {error}.") from None
             found[event_id] = {"event_id": event_id, **page_of(document)}
     except FileError as error:
         raise PreviewError(f"{error}.") from None
     return found
-
-
-def _cleaned(content: dict[str, Any]) -> dict[str, Any]:
-    """Return a document with sanitised HTML, as the API stores it."""
-    page = content.get("page")
-    if not isinstance(page, dict) or not isinstance(page.get("html"), str):
-        return content
-    return {**content, "page": {**page, "html": clean_html(page["html"])}}
 
 
 class PreviewServer:
@@ -126,8 +121,7 @@ class PreviewServer:
         if event_id in found:
             return JSONResponse(found[event_id], headers={"Cache-Control": "no-store"})
         if self._settings.events is None:
-            none = {"brand": {}, "texts": {}, "html": ""}
-            return JSONResponse({"event_id": event_id, "title": "", "page": none, "version": ""})
+            return JSONResponse({"event_id": event_id, **page_of(defaults())})
         return JSONResponse({"error": f"{self._settings.events.name} has no such event."}, 400)
 
 

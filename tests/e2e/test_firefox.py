@@ -7,13 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.e2e.test_waiting_page_branding import PAGE, change
 from tests.support.pages.firefox import Firefox, firefox
-from tests.support.pages.waiting_page import Room, page
-from waiting_room.domain.actors import Actor, ActorKind
+from tests.support.pages.waiting_page import PAGE, Room, page
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
-ME = Actor(ActorKind.PERSON, "test")
 
 
 @pytest.fixture(scope="module")
@@ -66,7 +63,7 @@ def test_a_visitor_joins_waits_enters_and_buys(tab: Firefox) -> None:
 
 def test_an_event_has_its_own_page_and_its_place_ends_with_a_reset(tab: Firefox) -> None:
     made = room()
-    change(made, title="Summer sale", page=PAGE)
+    made.change(title="Summer sale", page=PAGE)
     with page(made) as served:
         tab("goto", url=served.url)
         tab("select", selector="#language", value="en")
@@ -74,11 +71,9 @@ def test_an_event_has_its_own_page_and_its_place_ends_with_a_reset(tab: Firefox)
         tab.shows("#block h2", "Doors")
         tab("click", selector="#enter")
         tab.shows("[data-view=waiting] [data-value=number]", "10")
-        made.in_memory_room.event_documents.act("Sample", "close", actor=ME)
-        made.clock.ahead += 3
+        made.act("close")
         tab.shows("#event-title", "Sold out")
-        made.in_memory_room.event_documents.act("Sample", "open", actor=ME)
-        made.clock.ahead += 3
+        made.act("open")
         tab("reload")  # a closed event is polled rarely
         tab.shows("[data-view=waiting] [data-value=number]", "10")
         made.in_memory_room.room.control.reset("Sample")

@@ -13,24 +13,9 @@ from playwright.sync_api import BrowserContext, Page, expect
 
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.waiting_page import Room, Served, enter, page, view
-from waiting_room.domain.actors import Actor, ActorKind
+from tests.support.pages.waiting_page import PAGE, Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
-ADA = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
-PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
-PAGE = {
-    "brand": {"name": "Nordlicht", "colors": {"accent": "#8a1c3b"}, "logo": PIXEL},
-    "texts": {"*": {"enter_title": "Early birds, this way"}, "en": {"closed": ["Sold out", "Bye"]}},
-    "html": f'<h2>Doors</h2><p>At <b>seven</b>. <a href="https://a.example/">Map</a></p>'
-    f'<img src="{PIXEL}" alt="Map" width="2000">',
-}  # fmt: skip
-
-
-def change(room: Room, **members: Any) -> None:
-    """An operator changes the event; functions see it within two seconds."""
-    room.in_memory_room.event_documents.patch(EVENT, members, None, actor=ADA)
-    room.clock.ahead += 3
 
 
 @contextmanager
@@ -53,7 +38,7 @@ def colour(tab: Page, name: str) -> str:
 
 def test_a_page_shows_what_its_event_adds_and_follows_a_change(context: BrowserContext) -> None:
     with opened(context) as (tab, served):
-        change(served.room, title="Summer sale", page=PAGE)
+        served.room.change(title="Summer sale", page=PAGE)
         tab.goto(served.url)
         expect(tab.locator("#name")).to_have_text("Nordlicht · Summer sale")
         expect(tab).to_have_title(re.compile("Nordlicht · Summer sale"))
@@ -70,25 +55,23 @@ def test_a_page_shows_what_its_event_adds_and_follows_a_change(context: BrowserC
         expect(tab.locator("#name")).to_have_text("Nordlicht · Summer sale")
         calls = served.room.calls["GET /page"]
         assert calls == 1
-        change(served.room, admission={"per_minute": 7})
-        change(served.room, page={"brand": None, "html": "<p>Trains run all night.</p>"})
+        served.room.change(admission={"per_minute": 7})
+        served.room.change(page={"brand": None, "html": "<p>Trains run all night.</p>"})
         expect(block).to_have_text("Trains run all night.", timeout=10_000)
         expect(tab.locator("#name")).to_have_text("Night of Lights · Summer sale")
         assert served.room.calls["GET /page"] == calls + 1
-        change(served.room, title="", page=None)
+        served.room.change(title="", page=None)
         expect(block).to_be_hidden(timeout=10_000)
         expect(tab.locator("#name")).to_have_text("Night of Lights")
         assert served.room.calls["GET /page"] == calls + 1, "nothing is left to read"
-        served.room.in_memory_room.event_documents.act(EVENT, "close", actor=ADA)
 
 
 def test_a_closed_event_shows_its_own_text_in_the_language_of_the_visitor(
     context: BrowserContext,
 ) -> None:
     with opened(context) as (tab, served):
-        change(served.room, page=PAGE)
-        served.room.in_memory_room.event_documents.act(EVENT, "close", actor=ADA)
-        served.room.clock.ahead += 3
+        served.room.change(page=PAGE)
+        served.room.act("close")
         tab.goto(served.url)
         view(tab, "event")
         expect(tab.get_by_role("heading", name="Sold out")).to_be_visible()
@@ -108,7 +91,7 @@ def test_html_that_the_room_would_have_removed_does_not_run(context: BrowserCont
     """The policy of the page stops scripts even if the stored block had some."""
     with opened(context) as (tab, served):
         room = served.room.in_memory_room
-        change(served.room, title="x")
+        served.room.change(title="x")
         before = room.stores.documents.read(EVENT)
         assert before
         before.document["page"]["html"] = (
@@ -126,7 +109,7 @@ def test_a_page_that_cannot_read_its_page_works_and_reads_it_later(
     context: BrowserContext,
 ) -> None:
     with opened(context) as (tab, served):
-        change(served.room, title="Summer sale")
+        served.room.change(title="Summer sale")
         failing = {"on": True}
         tab.route("**/page?*", lambda one: one.abort() if failing["on"] else one.continue_())
         tab.clock.install()

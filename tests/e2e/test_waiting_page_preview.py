@@ -8,9 +8,8 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from tests.e2e.test_waiting_page_branding import PAGE, change
 from tests.support.browser import accessibility
-from tests.support.pages.waiting_page import Room, Served, enter, page, view
+from tests.support.pages.waiting_page import PAGE, Room, Served, enter, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
 VIEWS = {
@@ -37,7 +36,7 @@ def served() -> Iterator[Served]:
     room = Room()
     room.in_memory_room.room.workers.setup.run()
     room.fill(9)
-    change(room, title="Summer sale", page=PAGE)
+    room.change(title="Summer sale", page=PAGE)
     with page(room) as found:
         yield found
 

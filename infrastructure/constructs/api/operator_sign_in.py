@@ -232,7 +232,7 @@ class OperatorSignIn(Construct):
         mapping = aws_cognito.CfnIdentityPoolRoleAttachment.RoleMappingProperty(
             type=kind, ambiguous_role_resolution="Deny", identity_provider=provider, **rules
         )
-        nobody = aws_iam.Role(
+        default_role = aws_iam.Role(
             self,
             "NobodyRole",
             description="Has no permissions: an identity pool needs a default role",
@@ -242,7 +242,7 @@ class OperatorSignIn(Construct):
             self,
             "Mapping",
             identity_pool_id=pool.ref,
-            roles={"authenticated": nobody.role_arn},
+            roles={"authenticated": default_role.role_arn},
             role_mappings={"operators": mapping},
         )
 

@@ -40,7 +40,7 @@ const context = new ConsoleContext({
   changed: () => poller.outdate(),
 });
 const editor = new EventEditor(context, edited);
-const eventList = new EventList(context, choose, () => editor.create());
+const eventList = new EventList(context, choose, () => editor.create(), followList);
 const eventCard = new EventCard(context, editor, shown);
 const live = new LiveView(context);
 const dayHistory = new DayHistory(context);
@@ -115,8 +115,13 @@ function takeLimited({ event, numbers }) {
 
 function followEvents() {
   eventCard.showNumbers();
-  eventCard.follow(eventList.find(context.api.eventId), context.metrics?.phase);
+  followList();
   eventList.follow();
+}
+
+/** Read the document of the chosen event again if the list has another version of it. */
+function followList() {
+  eventCard.follow(eventList.find(context.api.eventId), context.metrics?.phase);
 }
 
 /** A document of the chosen event is shown; null: it was deleted. */

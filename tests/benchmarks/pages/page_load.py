@@ -33,16 +33,14 @@ from infrastructure.blueprint.site_config import waiting_room_config
 from tests.benchmarks.tables import table
 from tests.support.browser import chromium
 from tests.support.in_memory_room import EVENT
-from tests.support.pages.waiting_page import Room, enter, listening, view
+from tests.support.pages.waiting_page import PAGE, Room, enter, listening, view
 from tests.support.servers import ROOT
-from waiting_room.domain.actors import Actor, ActorKind
 
 LOADS = 5
 LATENCY = 150  # ms of each request
 RATE = 1.6e6 / 8  # bytes/s, in both directions
 SLOWER = 4  # times, of the processor
 SETTLED = 2.0  # s after which nothing moves any more
-ME = Actor(ActorKind.PERSON, "benchmark")
 OBSERVE = """
 window.measured = { lcp: 0, shift: 0 };
 new PerformanceObserver((list) => {
@@ -71,23 +69,12 @@ def plain(_: Room) -> None:
 
 def branded(room: Room) -> None:
     """An event with a page of its own."""
-    page = {
-        "brand": {"name": "Nordlicht", "colors": {"accent": "#8a1c3b"}},
-        "texts": {"*": {"enter_title": "Early birds, this way"}},
-        "html": "<p>Doors open at <b>seven</b>.</p>",
-    }
-    change(room, {"title": "Summer sale", "page": page})
+    room.change(title="Summer sale", page=PAGE)
 
 
 def scheduled(room: Room) -> None:
     """An event that opens in two hours."""
-    change(room, {"schedule": {"opens_at": int(room.clock()) + 7_200}})
-
-
-def change(room: Room, members: dict[str, Any]) -> None:
-    """Change the event, and let the functions see it."""
-    room.in_memory_room.event_documents.patch(EVENT, members, None, actor=ME)
-    room.clock.ahead += 3
+    room.change(schedule={"opens_at": int(room.clock()) + 7_200})
 
 
 CASES = (

@@ -73,6 +73,16 @@ def test_what_others_did_is_shown_and_exported(room: ConsoleRoom, panel: Page) -
     assert rows[0]["who"].endswith("user/ada")
 
 
+def test_a_change_in_a_refreshed_list_is_read_without_a_poll(
+    room: ConsoleRoom, panel: Page
+) -> None:
+    expect(panel.locator("#event-facts")).to_contain_text("Version")
+    panel.get_by_role("button", name="Pause updates").click()
+    room.in_memory_room.event_documents.patch(EVENT, {"title": "Sale"}, None, actor=ADA)
+    panel.get_by_role("button", name="Refresh events").click()
+    expect(panel.locator("#event-title")).to_have_text("Sale")
+
+
 def test_the_list_shows_waiting_and_rate_of_visible_events(room: ConsoleRoom, page: Page) -> None:
     for number in range(8):
         room.in_memory_room.event_documents.put(f"event-{number}", {}, None, actor=ADA)

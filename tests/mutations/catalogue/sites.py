@@ -65,7 +65,7 @@ BREAKS = (
     Break("page: the first script needs a browser with modules",
           "start.js", "  var failing = false;", "  let failing = false;", "test_sites_lint"),
     Break("page: the block of an event is stored as it was sent",
-          "EventDocuments._cleaned", "self._clean_html(html)", "html",
+          "with_clean_html", "clean_html(html)", "html",
           "test_event_page"),
     Break("page: each change of an event makes its pages read again",
           "page_version", "[title, page]", "document", "test_event_page"),

@@ -37,10 +37,20 @@ from tests.support.in_memory_room import EVENT, Clock, InMemoryRoom
 from tests.support.lambda_proxy_events import call
 from tests.support.openid_room import Reply, invoke
 from tests.support.servers import ROOT
+from waiting_room.domain.actors import Actor, ActorKind
 from waiting_room.domain.records import Join
 from waiting_room.runtime.http_api import CORS
 
 FILES = ROOT / "source" / "sites" / "waiting_room"
+OPERATOR = Actor(ActorKind.PERSON, "arn:aws:iam::1:user/ada")
+# What an event can add to its waiting page.
+PIXEL = "data:image/gif;base64,R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7"
+PAGE = {
+    "brand": {"name": "Nordlicht", "colors": {"accent": "#8a1c3b"}, "logo": PIXEL},
+    "texts": {"*": {"enter_title": "Early birds, this way"}, "en": {"closed": ["Sold out", "Bye"]}},
+    "html": f'<h2>Doors</h2><p>At <b>seven</b>. <a href="https://a.example/">Map</a></p>'
+    f'<img src="{PIXEL}" alt="Map" width="2000">',
+}  # fmt: skip
 JSON = {"Content-Type": "application/json"}
 
 
@@ -74,6 +84,16 @@ class Room:
         """Others join."""
         joins = [self.in_memory_room.join(self.clock()) for _ in range(count)]
         assert not self.in_memory_room.room.workers.assignment.assign(EVENT, joins).retry
+
+    def change(self, **members: Any) -> None:
+        """An operator changes the event; functions see it within two seconds."""
+        self.in_memory_room.event_documents.patch(EVENT, members, None, actor=OPERATOR)
+        self.clock.ahead += 3
+
+    def act(self, action: str) -> None:
+        """An operator carries out an action of the event."""
+        self.in_memory_room.event_documents.act(EVENT, action, actor=OPERATOR)
+        self.clock.ahead += 3
 
     def serve(self, count: int) -> None:
         """The operator raises the serving counter."""

@@ -26,7 +26,6 @@ export class EventCard {
   #readAt = -Infinity;
   #sequence = 0; // number of the latest call: a response to an earlier call is discarded
   #pageAddress = '';
-  #listed = 0; // version of the event in the list since the last read
   #passed = 0; // time of the latest change of the schedule after which the document was read
 
   /** `changed(event)` gets each document that is shown, or null after a deletion; `editor` edits one. */
@@ -62,14 +61,12 @@ export class EventCard {
   follow(row, phase) {
     const late = performance.now() - this.#readAt >= READ_INTERVAL * 1000;
     const known = this.#event?.phase ? this.#event : null;
-    if (row) this.#listed = row.version;
     if (late || (known && ((row && row.version !== known.version) || (phase && phase !== known.phase)))) this.read();
   }
 
   clear() {
     this.#sequence += 1;
     this.#event = null;
-    this.#listed = 0;
     this.#readAt = -Infinity;
     this.#passed = 0;
     this.#undo.offer(null);
@@ -96,11 +93,7 @@ export class EventCard {
     const sequence = this.#sequence;
     try {
       const event = await api.event();
-      if (api !== this.#context.api || sequence !== this.#sequence) return;
-      this.show(event);
-      const listed = this.#listed;
-      this.#listed = 0;
-      if (listed > event.version) this.read(); // the list is newer than this response
+      if (api === this.#context.api && sequence === this.#sequence) this.show(event);
     } catch (error) {
       if (api !== this.#context.api || sequence !== this.#sequence) return;
       this.#showUnknown(error);

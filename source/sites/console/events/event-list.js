@@ -24,9 +24,14 @@ export class EventList {
 
   #numbers;
   #observer;
+  #shown;
 
-  /** `choose(eventId)` shows another event, `create()` begins a new one. */
-  constructor(context, choose, create) {
+  /**
+   * `choose(eventId)` shows another event, `create()` begins a new one, `shown()` follows each page
+   * that was read.
+   */
+  constructor(context, choose, create, shown) {
+    this.#shown = shown;
     this.#numbers = new ListNumbers({
       publicApi: () => context.publicApi,
       show: (id, words) => { if (this.#rows.has(id)) write(this.#rows.get(id).numbers, words); },
@@ -90,6 +95,7 @@ export class EventList {
       this.#next = page.next_token ?? null;
       this.#context.serverClock.observe(page.now * 1000);
       this.#show(page.events);
+      this.#shown();
       if (requested) this.#context.showResult(this.#card, 'done', '');
     } catch (error) {
       if (this.#context.api === null || sequence !== this.#sequence) return;

@@ -19,6 +19,8 @@ READABLE: Final = 4.5  # minimum contrast of text, WCAG 2.1 AA
 LIGHT: Final = {"background": "#f1f3f8", "card": "#ffffff", "text": "#161a23", "muted": "#535b6d"}
 DARK: Final = {"background": "#0e1117", "card": "#181d27", "text": "#eff2f8", "muted": "#a9b2c4"}
 COLOURS: Final = ("accent", "background", "card", "text", "muted", "line")
+COLOUR: Final = "#[0-9A-Fa-f]{6}"  # as a pattern
+CURRENCY: Final = "[A-Z]{3}"
 LONGEST_NAME: Final = 100  # characters
 LONGEST_TEXT: Final = 500  # characters
 LANGUAGE: Final = re.compile(r"\*|[a-z]{2,3}(-[A-Za-z0-9]{2,8})*", re.ASCII)
@@ -60,7 +62,7 @@ def _name(member: str, value: object) -> None:
 
 
 def _currency(member: str, value: object) -> None:
-    if not isinstance(value, str) or not re.fullmatch(r"[A-Z]{3}", value):
+    if not isinstance(value, str) or not re.fullmatch(CURRENCY, value):
         raise BrandError(f"{member} must be three capital letters, such as EUR")
 
 
@@ -91,7 +93,7 @@ def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
         for part, colour in value.items():
             if part not in COLOURS:
                 raise BrandError(f"{member}.{part[:40]} must be one of {', '.join(COLOURS)}")
-            if not isinstance(colour, str) or not re.fullmatch(r"#[0-9A-Fa-f]{6}", colour):
+            if not isinstance(colour, str) or not re.fullmatch(COLOUR, colour):
                 raise BrandError(f"{member}.{part} must be a colour like #1a2b3c")
         every = {**own, **value}
         for text in ("text", "muted"):

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from waiting_room.domain.events.brand import COLOURS
+from waiting_room.domain.events.brand import COLOUR, COLOURS, CURRENCY, LONGEST_NAME
 
 MAX_EVENTS: Final = 1_000  # events of one deployment
 MAX_TITLE: Final = 100  # characters
@@ -134,7 +134,7 @@ def _optional_text(title: str, description: str, longest: int) -> Schema:
 
 
 def _colours(title: str) -> Schema:
-    colour = _text("#[0-9A-Fa-f]{6}", 7, "a colour like #1a2b3c")
+    colour = _text(COLOUR, 7, "a colour like #1a2b3c")
     members = {name: {**_field(name.capitalize()), **colour} for name in COLOURS}
     return _object(members, title=title)
 
@@ -330,7 +330,7 @@ _MEMBERS: Schema = {
         {
             "brand": _object(
                 {
-                    "name": _optional_text("Name", "Shown at the top.", MAX_TITLE),
+                    "name": _optional_text("Name", "Shown at the top.", LONGEST_NAME),
                     "logo": _optional_text(
                         "Logo",
                         "An https address, a path of the page or a data: address of an image.",
@@ -340,7 +340,7 @@ _MEMBERS: Schema = {
                     "colors_dark": _colours("Colours in dark mode"),
                     "currency": {
                         **_field("Currency", "For the receipt, such as EUR."),
-                        **_text("[A-Z]{3}", 3, "three capital letters, such as EUR"),
+                        **_text(CURRENCY, 3, "three capital letters, such as EUR"),
                     },
                 },
                 **_field("Brand", "Replaces members of the brand of the deployment."),

@@ -21,6 +21,7 @@ from waiting_room.domain.events.document import (
     is_gated,
     without_defaults,
 )
+from waiting_room.domain.events.page import with_clean_html
 from waiting_room.domain.events.phase import Phase, phase_of
 from waiting_room.domain.events.registry import RegistryEntry, entry_of
 from waiting_room.domain.events.validation import check_event_id, patch_document, replace_document
@@ -138,7 +139,9 @@ class EventDocuments:
             if before is not None and version is None:
                 raise self._stale(before, "the event exists: send its version in If-Match")
             self._check_version(before, version)
-            document = replace_document(self._cleaned(content), event_id, before)
+            document = replace_document(
+                with_clean_html(content, self._clean_html), event_id, before
+            )
             with attempt:
                 if before is None:
                     return self._create(event_id, document, actor), True
@@ -153,7 +156,7 @@ class EventDocuments:
             event_id,
             version,
             "patch",
-            lambda before: patch_document(self._cleaned(content), before),
+            lambda before: patch_document(with_clean_html(content, self._clean_html), before),
             actor,
         )
 
@@ -201,14 +204,6 @@ class EventDocuments:
             with attempt:
                 return self._write(before, document, what, actor)
         raise TooManyConflicts  # by retry_on_conflict, after the last attempt
-
-    def _cleaned(self, content: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return the content of a request with sanitised HTML, before its length is checked."""
-        page = content.get("page")
-        html = page.get("html") if isinstance(page, Mapping) else None
-        if not isinstance(page, Mapping) or not isinstance(html, str):
-            return content
-        return {**content, "page": {**page, "html": self._clean_html(html)}}
 
     def _create(self, event_id: str, document: dict[str, Any], actor: Actor) -> dict[str, Any]:
         """Write the first version. An id that was used before begins its next generation."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from waiting_room.domain.events.page import NONE, page_of
+from waiting_room.domain.events.page import page_of
+from waiting_room.domain.events.schema import defaults
 
 if TYPE_CHECKING:
     from waiting_room.use_cases.events.directory import EventDirectory
@@ -14,6 +15,4 @@ if TYPE_CHECKING:
 def event_page(directory: EventDirectory, event_id: str) -> dict[str, Any]:
     """Return the response of ``GET /page``; raises InvalidInput for an event that is unknown."""
     stored = directory.document(event_id)
-    if stored is None:
-        return {"event_id": event_id, "title": "", "page": dict(NONE), "version": ""}
-    return {"event_id": event_id, **page_of(stored.document)}
+    return {"event_id": event_id, **page_of(stored.document if stored else defaults())}
