@@ -12,14 +12,14 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-import django
 import pytest
 from click.testing import CliRunner
-from django.conf import settings as django_settings
+from django.core.wsgi import get_wsgi_application
 from fastapi import FastAPI
 
 from apps.command_line.app import main
 from tests.docs import markdown
+from tests.support.django_site import django_site
 from tests.support.fakes.gate_keys import MemoryGateKeys
 from tests.support.servers import ROOT
 from tests.unit.site_gate.site import Fixed
@@ -101,13 +101,7 @@ def test_the_flask_site_of_the_page_is_behind_the_gate() -> None:
 
 
 def test_the_line_for_django_puts_the_gate_around_the_site() -> None:
-    if not django_settings.configured:
-        django_settings.configure(
-            ROOT_URLCONF=type("Urls", (), {"urlpatterns": []}), ALLOWED_HOSTS=["*"]
-        )
-        django.setup()
-    from django.core.wsgi import get_wsgi_application
-
+    django_site([])
     names = {**vars(site_gate), "get_wsgi_application": get_wsgi_application}
     exec(inline("Django"), names)  # noqa: S102 - of the page
     check(by_wsgi, names["application"])

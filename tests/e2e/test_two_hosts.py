@@ -9,22 +9,20 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import django.conf
 import django.http
 import django.urls
 import fastapi
 import flask
 import jwt
 import pytest
-from django.core.wsgi import get_wsgi_application
-from django.test import override_settings
 from playwright.sync_api import BrowserContext, Page, expect
 
+from tests.support.django_site import django_site
 from tests.support.gate_sites import asgi_server, wsgi_server
 from tests.support.in_memory_room import EVENT, ISSUER
 from tests.support.local_stack import RunningRoom
@@ -94,15 +92,9 @@ def fastapi_app() -> Any:
     return site
 
 
-@contextmanager
-def django_app() -> Iterator[Any]:
-    if not django.conf.settings.configured:
-        django.conf.settings.configure(
-            ROOT_URLCONF=type("urls", (), {}), ALLOWED_HOSTS=["*"], SECRET_KEY="x" * 50
-        )
+def django_app() -> Any:
     every = django.urls.re_path("", lambda _request: django.http.HttpResponse("site"))
-    with override_settings(ROOT_URLCONF=type("urls", (), {"urlpatterns": [every]})):
-        yield get_wsgi_application()
+    return django_site([every])
 
 
 @contextmanager
@@ -110,8 +102,8 @@ def shop(kind: str) -> Iterator[Shop]:
     """The site on 127.0.0.1 behind its gate, the shipped page on localhost, a room that serves."""
     late = Late()
     server = asgi_server(late) if kind == "asgi" else wsgi_server("werkzeug", late.wsgi)
-    apps = {"wsgi": lambda: nullcontext(flask_app()), "asgi": lambda: nullcontext(fastapi_app())}
-    with server as port, apps.get(kind, django_app)() as made:
+    made = {"wsgi": flask_app, "asgi": fastapi_app}.get(kind, django_app)()
+    with server as port:
         site = f"http://127.0.0.1:{port}"
         with page(entrance=site + ENTRANCE) as served:
             served.room.serve(100)

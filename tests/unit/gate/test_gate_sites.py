@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import django.conf
 import fastapi
 import flask
 import httpx
@@ -21,6 +20,7 @@ import pytest
 
 import waiting_room
 from tests.support import tokens
+from tests.support.django_site import django_site
 from tests.support.in_memory_room import EVENT, ISSUER, START, Clock
 from tests.support.tokens import VISITOR, FakeKeys, room_over_http, token
 from waiting_room.authorizer.verifier import Verifier
@@ -85,7 +85,7 @@ def gate(keys: FakeKeys, **changes: Any) -> Gate:
     return Gate(settings, Verifier(tokens.EXPECTED, keys, clock), clock)
 
 
-def flask_site(made: Gate) -> Browser:
+def site_of_flask(made: Gate) -> Browser:
     site = flask.Flask("shop")
 
     @site.get("/who")
@@ -103,8 +103,7 @@ def flask_site(made: Gate) -> Browser:
     return Browser(wsgi=WsgiGate(site.wsgi_app, made))
 
 
-def django_site(made: Gate) -> Browser:
-    from django.core.wsgi import get_wsgi_application
+def site_of_django(made: Gate) -> Browser:
     from django.http import HttpRequest, HttpResponse, JsonResponse
     from django.urls import path
 
@@ -115,15 +114,11 @@ def django_site(made: Gate) -> Browser:
         answer.set_cookie("cart", "full")
         return answer
 
-    if not django.conf.settings.configured:
-        django.conf.settings.configure(
-            ROOT_URLCONF=type("urls", (), {}), ALLOWED_HOSTS=["*"], SECRET_KEY="x" * 50
-        )
-    django.conf.settings.ROOT_URLCONF.urlpatterns = [
+    site = django_site([
         path("who", who),
         path("static/page", lambda _request: HttpResponse("open")),
-    ]
-    return Browser(wsgi=WsgiGate(get_wsgi_application(), made))
+    ])  # fmt: skip
+    return Browser(wsgi=WsgiGate(site, made))
 
 
 def fastapi_app(made: Gate) -> AsgiGate:
@@ -149,12 +144,12 @@ def fastapi_app(made: Gate) -> AsgiGate:
     return AsgiGate(site, made)
 
 
-def fastapi_site(made: Gate) -> Browser:
+def site_of_fastapi(made: Gate) -> Browser:
     return Browser(asgi=fastapi_app(made))
 
 
 SITES: dict[str, Callable[[Gate], Browser]] = {
-    "flask": flask_site, "django": django_site, "fastapi": fastapi_site,
+    "flask": site_of_flask, "django": site_of_django, "fastapi": site_of_fastapi,
 }  # fmt: skip
 
 
