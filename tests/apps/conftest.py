@@ -30,7 +30,7 @@ def served_room(monkeypatch: pytest.MonkeyPatch) -> InMemoryRoom:
         monkeypatch.setattr(module, "settings", settings)
     monkeypatch.setattr(apps.private_api.app, "event_documents", lambda: made.event_documents)
     monkeypatch.setattr(apps.private_api.app, "event_records", lambda: made.event_records)
-    alarms = RoomAlarms(made.alarms, made.admission, "WaitingRoom", made.clock)
+    alarms = RoomAlarms(made.alarms, made.edge_alarms, made.admission, "WaitingRoom", made.clock)
     monkeypatch.setattr(apps.private_api.app, "room_alarms", lambda: alarms)
     monkeypatch.setattr(apps.private_api.app, "gate_sources", lambda: made.gate_sources)
     return made

@@ -344,12 +344,14 @@ def test_a_site_reports_its_health(in_memory_room: InMemoryRoom) -> None:
 def test_the_alarms_of_the_room_and_the_brake_of_an_event(
     in_memory_room: InMemoryRoom, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    alarms = RoomAlarms(in_memory_room.alarms, in_memory_room.admission, "Room", lambda: 0.0)
+    made = in_memory_room
+    alarms = RoomAlarms(made.alarms, made.edge_alarms, made.admission, "Room", lambda: 0.0)
     monkeypatch.setattr(apps.private_api.app, "room_alarms", lambda: alarms)
     in_memory_room.alarms.known = {"Room-Errors-1": Alarm.ALARM, "Other-Errors-1": Alarm.ALARM}
     found = ask("GET", "/alarms").json
     assert [one["name"] for one in found["alarms"]] == ["Room-Errors-1"]
     assert set(found["alarms"][0]) == {"name", "state", "since", "reason"}
+    assert found["unread"] == []
     assert "admission" not in found
     with_event = ask("GET", "/alarms", query={"event_id": EVENT}).json
     assert with_event["admission"] == {"brake": None, "alarm": None}

@@ -144,7 +144,9 @@ def apis(in_memory_room: InMemoryRoom | None = None) -> Iterator[Apis]:
     verifier = Verifier(Expected(EVENT, ISSUER), keys, made.in_memory_room.clock)
     control = InletControl(made.inlet.store, time.time, change_log.record)
     chosen = settings(**made.in_memory_room.options)
-    alarms = RoomAlarms(MemoryAlarms(), MemoryAdmissionStates(), "WaitingRoom", time.monotonic)
+    alarms = RoomAlarms(
+        MemoryAlarms(), MemoryAlarms(), MemoryAdmissionStates(), "WaitingRoom", time.monotonic
+    )
     with ExitStack() as stack:
         for module, name, value in (
             (apps.public_api.app, "room", lambda: made.in_memory_room.room),

@@ -123,7 +123,7 @@ class InMemoryRoom:
         self.audit = FaultInjector(MemoryAuditLog(documents, log))
         self.history = FaultInjector(MemoryHistory())
         self.admission = FaultInjector(MemoryAdmissionStates())
-        self.alarms = MemoryAlarms()
+        self.alarms, self.edge_alarms = MemoryAlarms(), MemoryAlarms()
         self.joins_queue = FaultInjector(MemoryJoinQueue())
         self.room = self.new_room()
 

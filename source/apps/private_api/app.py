@@ -36,7 +36,7 @@ from waiting_room.runtime.http_api import (
     whole_number,
 )
 from waiting_room.runtime.loading import load_at_init
-from waiting_room.runtime.wiring import room, settings, stores
+from waiting_room.runtime.wiring import edge_alarms, room, settings, stores
 from waiting_room.use_cases.key_rotation import check_rotation
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def metrics() -> dict[str, Any]:
 @json_handler
 def show_alarms() -> dict[str, Any]:
     event_id = optional_query(app.current_request, "event_id")
-    found: dict[str, Any] = {"alarms": room_alarms().alarms()}
+    found = room_alarms().alarms()
     if event_id is None:
         return found
     room().directory.check(event_id)
@@ -338,8 +338,8 @@ def room_alarms() -> RoomAlarms:
     """Return the use case of the alarms, imported and built on first use."""
     from waiting_room.use_cases.events.room_alarms import RoomAlarms
 
-    chosen = stores(settings())
-    return RoomAlarms(chosen.alarms, chosen.admission, settings().stack_name, time.monotonic)
+    chosen, stack = stores(settings()), settings().stack_name
+    return RoomAlarms(chosen.alarms, edge_alarms(), chosen.admission, stack, time.monotonic)
 
 
 def _actor() -> Actor:

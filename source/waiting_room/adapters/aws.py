@@ -77,12 +77,16 @@ def skip_validation() -> None:
 
 
 @cache
-def client(service: str, attempts: int = AWS_ATTEMPTS) -> Any:
-    """Return the client of ``service``, with timeouts; one for each process."""
+def client(service: str, attempts: int = AWS_ATTEMPTS, region: str | None = None) -> Any:
+    """Return the client of ``service``, with timeouts; one for each process.
+
+    ``region`` is another region than that of the function.
+    """
     from botocore.config import Config
 
     return session().create_client(
         service,
+        region_name=region,
         config=Config(
             connect_timeout=AWS_CONNECT_TIMEOUT,
             read_timeout=AWS_READ_TIMEOUT,

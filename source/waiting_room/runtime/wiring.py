@@ -81,6 +81,15 @@ def joins_queue() -> Any:
     return _sqs_queue(settings())
 
 
+def edge_alarms() -> Any:
+    """Return the alarms of the region of CloudFront's metrics."""
+    from waiting_room.adapters.aws import client
+    from waiting_room.adapters.cloudwatch_alarm import CloudWatchAlarms
+    from waiting_room.domain.events.alarms import EDGE_REGION
+
+    return CloudWatchAlarms(client("cloudwatch", region=EDGE_REGION))
+
+
 @cache
 def outbox_sender() -> Any:
     """Return the sender of the outbox, for the worker outside the VPC."""

@@ -93,7 +93,9 @@ class ConsoleRoom:
         self.in_memory_room.room.workers.minute_jobs.run(EVENT)
         self.inlets = MemoryInlet()
         made = self.in_memory_room
-        self.alarms = RoomAlarms(made.alarms, made.admission, STACK, time.monotonic)
+        self.alarms = RoomAlarms(
+            made.alarms, made.edge_alarms, made.admission, STACK, time.monotonic
+        )
         self.calls.clear()
         self.down = False
 

@@ -8,10 +8,11 @@ import pytest
 from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
 from waiting_room.domain.errors import Unavailable
 from waiting_room.domain.events.admission import AdmissionRecord, AdmissionState
-from waiting_room.domain.events.alarms import Alarm, is_of_room
+from waiting_room.domain.events.alarms import EDGE_REGION, Alarm, is_of_room
 from waiting_room.use_cases.events.room_alarms import CACHE_SECONDS, RoomAlarms
 
 OWN = ["Room-OperationsAlarmsAdmitErrors1A2B-3C4D", "Room-Inlet-AlarmsErrors1A-2B", "Room-A-B"]
+EDGE = "Room-EdgeAlarms-AlarmsEdgeErrors1A-2B"
 OTHERS = ["Room-2-AlarmsErrors1A-2B", "Room-2-Inlet-Alarm1-2B", "Room-by-hand", "Room", "Roomy-A-B"]
 
 
@@ -30,23 +31,39 @@ def test_alarms_of_the_stack_and_of_its_optional_stacks_are_the_room_s() -> None
 def test_several_consoles_cost_one_call() -> None:
     alarms, clock = MemoryAlarms(), Clock()
     alarms.known = {OWN[0]: Alarm.ALARM, OTHERS[0]: Alarm.ALARM}
-    room = RoomAlarms(alarms, MemoryAdmissionStates(), "Room", clock)
+    room = RoomAlarms(alarms, MemoryAlarms(), MemoryAdmissionStates(), "Room", clock)
     found = room.alarms()
     assert found == room.alarms()
-    assert [(one["name"], one["state"]) for one in found] == [(OWN[0], "ALARM")]
+    assert [(one["name"], one["state"]) for one in found["alarms"]] == [(OWN[0], "ALARM")]
     assert alarms.calls == [["Room-"]]
     alarms.known[OWN[0]] = Alarm.OK
     clock.now += CACHE_SECONDS
-    assert [one["state"] for one in room.alarms()] == ["OK"]
+    assert [one["state"] for one in room.alarms()["alarms"]] == ["OK"]
     alarms.fails = True
     clock.now += CACHE_SECONDS
     with pytest.raises(Unavailable):
         room.alarms()
 
 
+def test_alarms_of_the_edge_are_read_in_their_region() -> None:
+    alarms, edge, clock = MemoryAlarms(), MemoryAlarms(), Clock()
+    alarms.known = {OWN[0]: Alarm.OK, EDGE: Alarm.ALARM}  # a room in the region of the edge
+    edge.known = {EDGE: Alarm.ALARM, "Room-EdgeAlarms-2-A-B": Alarm.ALARM, OWN[1]: Alarm.ALARM}
+    room = RoomAlarms(alarms, edge, MemoryAdmissionStates(), "Room", clock)
+    found = room.alarms()
+    assert [one["name"] for one in found["alarms"]] == [EDGE, OWN[0]]
+    assert (found["unread"], edge.calls) == ([], [["Room-EdgeAlarms-"]])
+    del alarms.known[EDGE]
+    edge.fails = True
+    clock.now += CACHE_SECONDS
+    found = room.alarms()
+    assert [one["name"] for one in found["alarms"]] == [OWN[0]], "the room's own are returned"
+    assert found["unread"] == [EDGE_REGION]
+
+
 def test_the_brake_is_that_of_the_last_step() -> None:
     admission = MemoryAdmissionStates()
-    room = RoomAlarms(MemoryAlarms(), admission, "Room", Clock())
+    room = RoomAlarms(MemoryAlarms(), MemoryAlarms(), admission, "Room", Clock())
     assert room.admission("a") == {"brake": None, "alarm": None}
     before = AdmissionRecord("a")
     state = AdmissionState(generation=1, at=5.0, credit=0.0, brake=0.25)

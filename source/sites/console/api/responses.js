@@ -43,7 +43,7 @@ const isPoint = (value) => matches(value, {
 });
 const isAlarm = (value) => matches(value, { name: isText, state: isText, since: isMoment, reason: isText });
 const isAdmission = (value) => matches(value, { brake: orNull(Number.isFinite), alarm: orNull(isObject) });
-export const ALARMS = { alarms: (value) => Array.isArray(value) && value.every(isAlarm), admission: orNull(isAdmission) };
+export const ALARMS = { alarms: (value) => Array.isArray(value) && value.every(isAlarm), unread: isTexts, admission: orNull(isAdmission) };
 const isEntry = (value) => matches(value, { at: isMoment, who: isText, role: isText, what: isText, before: isObject, after: isObject });
 export const AUDIT = { entries: (value) => Array.isArray(value) && value.every(isEntry), next_token: orNull(isText) };
 export const DELETED = { event_id: isText };

@@ -117,7 +117,7 @@ export class LiveView {
     render(h(StateStrip, {
       event, author: event ? phaseAuthor(event.phase, this.#entries) : '',
       brake: brakeLine(this.#alarms?.admission ?? null, event?.admission),
-      alarms: alarmsLine(this.#alarms?.alarms ?? null), note: this.#note.alarms,
+      alarms: alarmsLine(this.#alarms), note: this.#note.alarms,
       now: this.#context.serverClock.now(),
     }), byId('state-strip'));
     render(h(AuditList, { entries: grouped(this.#entries) }), byId('audit-list'));

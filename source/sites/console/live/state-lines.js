@@ -26,12 +26,15 @@ export function brakeLine(admission, settings) {
   return { state: 'stale', words: `Slowed to ${Math.round(admission.brake * 100)} %${cause}` };
 }
 
-/** Describe the alarms of the room: `{state, words, active}`; `alarms` is null while unknown. */
-export function alarmsLine(alarms) {
-  if (!alarms) return { state: '', words: 'Unknown', active: [] };
+/** Describe the alarms of the room: `{state, words, active}`. `response` is that of `GET /alarms`, null while unknown. */
+export function alarmsLine(response) {
+  if (!response) return { state: '', words: 'Unknown', active: [] };
+  const { alarms, unread } = response;
   const active = alarms.filter(({ state }) => state === 'ALARM');
-  if (active.length === 0) return { state: 'live', words: alarms.length ? `None of ${some(alarms.length, 'alarm')} is in ALARM` : 'The room has no alarms', active };
-  return { state: 'stale', words: `${some(active.length, 'alarm')} in ALARM`, active };
+  const rest = unread.length ? `; those of ${unread.join(', ')} could not be read` : '';
+  if (active.length) return { state: 'stale', words: `${some(active.length, 'alarm')} in ALARM${rest}`, active };
+  const none = alarms.length ? `None of ${some(alarms.length, 'alarm')} is in ALARM` : 'The room has no alarms';
+  return { state: unread.length ? 'stale' : 'live', words: `${none}${rest}`, active };
 }
 
 /** Describe an alarm: name, since when, and why. */

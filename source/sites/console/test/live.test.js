@@ -27,8 +27,10 @@ test('the brake is shown with its cause', () => {
 
 test('alarms in ALARM are counted and named', () => {
   const alarms = [{ name: 'Room-A', state: 'ALARM', since: NOW - 90, reason: 'too many' }, { name: 'Room-B', state: 'OK', since: NOW, reason: '' }];
-  assert.equal(alarmsLine(alarms).words, '1 alarm in ALARM');
-  assert.equal(alarmsLine([alarms[1]]).words, 'None of 1 alarm is in ALARM');
+  assert.equal(alarmsLine({ alarms, unread: [] }).words, '1 alarm in ALARM');
+  assert.equal(alarmsLine({ alarms: [alarms[1]], unread: [] }).words, 'None of 1 alarm is in ALARM');
+  const partly = alarmsLine({ alarms: [alarms[1]], unread: ['us-east-1'] });
+  assert.deepEqual([partly.state, partly.words], ['stale', 'None of 1 alarm is in ALARM; those of us-east-1 could not be read']);
   assert.equal(alarmsLine(null).words, 'Unknown');
   assert.equal(alarmText(alarms[0], NOW), 'Room-A, for 1 min 30 s: too many');
 });

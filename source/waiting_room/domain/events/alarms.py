@@ -43,7 +43,9 @@ def alarm_hold_reason(alarm: Alarm, go_on_insufficient_data: bool) -> str:
 
 
 # Optional stacks of a room have its name, one of these texts, and their own alarms.
-PARTS = ("Authorizer", "Sample", "OpenId", "Inlet", "Gate", "EdgeAlarms")
+EDGE_ALARMS = "EdgeAlarms"
+PARTS = ("Authorizer", "Sample", "OpenId", "Inlet", "Gate", EDGE_ALARMS)
+EDGE_REGION = "us-east-1"  # of the stack of edge alarms: CloudFront writes its metrics there
 
 
 @dataclass(frozen=True, slots=True)
