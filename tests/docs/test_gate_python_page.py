@@ -19,8 +19,8 @@ from fastapi import FastAPI
 
 from apps.command_line.app import main
 from tests.docs import markdown
-from tests.support.django_site import django_site
 from tests.support.fakes.gate_keys import MemoryGateKeys
+from tests.support.gate_sites import django_site
 from tests.support.servers import ROOT
 from tests.unit.site_gate.site import Fixed
 from waiting_room import site_gate

@@ -22,8 +22,7 @@ import jwt
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.support.django_site import django_site
-from tests.support.gate_sites import asgi_server, wsgi_server
+from tests.support.gate_sites import asgi_server, django_site, wsgi_server
 from tests.support.in_memory_room import EVENT, ISSUER
 from tests.support.local_stack import RunningRoom
 from tests.support.openid_room import Reply

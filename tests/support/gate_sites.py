@@ -7,13 +7,15 @@ import asyncio
 import json
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 import uvicorn
 import werkzeug.serving
+from django.conf import settings
+from django.core.wsgi import get_wsgi_application
 
 from tests.support import tokens
 from tests.support.in_memory_room import EVENT, ISSUER, START
@@ -24,6 +26,18 @@ from waiting_room.gate import AsgiGate, Gate, GateSettings, WsgiGate
 SECONDS = 10.0  # to wait for a server of this machine at most
 PAGE = "https://room.example"
 KINDS = ("wsgiref", "werkzeug", "uvicorn")
+
+
+def django_site(urlpatterns: Sequence[Any]) -> Any:
+    """The WSGI application of a site with these paths. It replaces the process's earlier site.
+
+    Django keeps one configuration per process, so tests share it.
+    """
+    if not settings.configured:
+        settings.configure(ALLOWED_HOSTS=["*"], SECRET_KEY="x" * 50)
+    # Django keeps what it resolved with the object, so each site has an object of its own.
+    settings.ROOT_URLCONF = type("Urls", (), {"urlpatterns": list(urlpatterns)})
+    return get_wsgi_application()
 
 
 class TurnedClock:

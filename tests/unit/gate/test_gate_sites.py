@@ -20,7 +20,7 @@ import pytest
 
 import waiting_room
 from tests.support import tokens
-from tests.support.django_site import django_site
+from tests.support.gate_sites import django_site
 from tests.support.in_memory_room import EVENT, ISSUER, START, Clock
 from tests.support.tokens import VISITOR, FakeKeys, room_over_http, token
 from waiting_room.authorizer.verifier import Verifier
