@@ -11,12 +11,13 @@ from typing import Any
 from urllib.parse import parse_qs
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Page, Route, expect
 
 from tests.screenshots import State
 from tests.screenshots.waiting_room import BRAND, STATES
 from tests.support.browser import accessibility, cut_off
 from tests.support.openid_room import Reply
+from tests.support.pages.console_page import waited
 from tests.support.pages.waiting_page import Room, Served, enter, listening, page, view
 
 pytestmark = [pytest.mark.browser, pytest.mark.server]
@@ -299,6 +300,62 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
         tab.reload()
         expect(tab.locator("html")).to_have_attribute("lang", "fr")
         expect(tab.get_by_role("combobox")).to_have_accessible_name("Langue")
+    context.close()
+
+
+def test_a_choice_of_language_is_not_undone_by_texts_that_arrive_late(browser: Browser) -> None:
+    context = browser.new_context(locale="ko-KR")
+    held: list[Route] = []
+    with page(Room()) as served:
+        tab = context.new_page()
+        tab.route("**/words/ko.json", lambda route: held.append(route))
+        tab.goto(served.url)
+        waited(lambda: held, tab)
+        tab.locator("#language").select_option("fr")
+        expect(tab.locator("html")).to_have_attribute("lang", "fr")
+        with tab.expect_response("**/words/ko.json"):
+            held[0].continue_()
+        tab.evaluate("new Promise((done) => setTimeout(done))")
+        expect(tab.get_by_role("button", name="Entrer dans la salle d’attente")).to_be_visible()
+        expect(tab.locator("#language")).to_have_value("fr")
+    context.close()
+
+
+def test_a_choice_of_language_before_the_script_runs_counts(browser: Browser) -> None:
+    context = browser.new_context(locale="ko-KR")
+    held: list[Route] = []
+    with page(Room()) as served:
+        tab = context.new_page()
+        tab.route("**/page.js", lambda route: held.append(route))
+        tab.goto(served.url, wait_until="commit")
+        waited(lambda: held, tab)
+        tab.locator("#language").select_option("fr")
+        held[0].continue_()
+        expect(tab.locator("html")).to_have_attribute("lang", "fr")
+        tab.unroute("**/page.js")
+        tab.reload()
+        expect(tab.locator("html")).to_have_attribute("lang", "fr")
+    context.close()
+
+
+def test_what_a_visitor_chooses_before_the_visit_is_loaded_counts(browser: Browser) -> None:
+    context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
+    held: list[Route] = []
+    context.route("**/visit.js", lambda route: held.append(route))
+    with opened(context) as (tab, _):
+        tab.get_by_role("button", name="Enter").click()
+        has_number(tab, 10)
+        tab.get_by_role("checkbox").check()
+        tab.get_by_role("button", name="Copy").click()
+        held[0].continue_()
+        expect(tab.get_by_role("button", name="Copied")).to_be_visible()
+        expect(tab.get_by_role("checkbox")).to_be_checked()
+        code = tab.locator("#reference-code").text_content()
+        assert tab.evaluate("navigator.clipboard.readText()") == code
+        context.unroute_all()
+        tab.reload()
+        expect(tab.locator("#alert-note")).not_to_be_empty()
+        expect(tab.get_by_role("checkbox")).to_be_checked()
     context.close()
 
 

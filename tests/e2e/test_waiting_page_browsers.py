@@ -176,7 +176,7 @@ def test_a_box_that_the_browser_restored_is_no_choice(context: BrowserContext) -
     with page(room()) as served:
         tab = context.new_page()
         tab.route(
-            "**/config.json",
+            "**/words/en.json",
             lambda route: (
                 tab.evaluate("document.getElementById('alert').checked = true"),
                 route.continue_(),
@@ -187,7 +187,7 @@ def test_a_box_that_the_browser_restored_is_no_choice(context: BrowserContext) -
         view(tab, "waiting")
         expect(tab.get_by_role("checkbox")).not_to_be_checked()
         tab.get_by_role("checkbox").check()
-        tab.unroute("**/config.json")
+        tab.unroute("**/words/en.json")
         tab.reload()
         view(tab, "waiting")
         expect(tab.get_by_role("checkbox")).to_be_checked()

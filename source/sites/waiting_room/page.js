@@ -22,8 +22,10 @@ const announcementOf = announcer();
 const { kept, keep } = storage();
 const icon = $("icon").href;
 let config, words, form, room, stop;
+let language, latest; // of the last call of setLanguage()
 let visitor = null; // of visit.js, once there is a position
 let loading = null;
+let touched = false; // whether the visitor chose an alert before there was a `visitor`
 let state = { phase: "loading" };
 let shown = ""; // the visible section
 let entered = false; // joined automatically, for an OpenID client
@@ -52,8 +54,10 @@ const brand = () => ({ ...(config && config.brand), ...own.page.brand });
 const nameOf = () => [brand().name, own.title].filter(Boolean).join(" · ");
 
 function chosenLanguage() {
-  const languages = [...$("language").options].map((option) => option.value);
-  const chosen = kept(CHOICE);
+  const { options, selectedIndex, value } = $("language");
+  const languages = [...options].map((option) => option.value);
+  if (selectedIndex > 0) keep(CHOICE, value); // chosen before this script ran
+  const chosen = selectedIndex > 0 ? value : kept(CHOICE);
   if (languages.includes(chosen)) return chosen;
   return pickLanguage(navigator.languages || [navigator.language], languages);
 }
@@ -76,8 +80,17 @@ async function read(address, options) {
   return answer.json();
 }
 
-async function setLanguage(language) {
-  const found = await load((tries) => read(`words/${language}.json${tries > 1 ? `?${tries}` : ""}`));
+/** Show the page in a language. The last call decides, also if the texts of an earlier one arrive later. */
+function setLanguage(wanted) {
+  const call = load((tries) => read(`words/${wanted}.json${tries > 1 ? `?${tries}` : ""}`))
+    .then((found) => (call === latest ? useWords(found) : latest));
+  language = wanted;
+  latest = call;
+  return call;
+}
+
+function useWords(found) {
+  const first = !words;
   const all = [config && config.brand && config.brand.texts, own.page.texts];
   words = mergeTexts(found, ...all.flatMap((texts) => (texts ? [texts["*"], texts[language]] : [])));
   form = formats(words.tag, navigator.languages);
@@ -89,7 +102,8 @@ async function setLanguage(language) {
   $("language").value = language;
   for (const part of document.querySelectorAll("[data-word]")) write(part, words[part.dataset.word]);
   showFailure("");
-  render();
+  if (first) follow();
+  else render();
 }
 
 // --- visible state
@@ -137,7 +151,7 @@ function render() {
   write($("enter-text"), open ? words.pass_through : words.enter_text);
   if (!$("enter").hasAttribute("aria-disabled")) write($("enter"), open ? words.proceed : words.enter);
   const { request_id } = room ? room.proof() : {};
-  $("reference").hidden = !request_id;
+  $("reference").hidden = !request_id || current === "loading"; // it would move
   if (request_id) write($("reference-code"), reference(request_id, state.number));
   $("message").hidden = !state.message;
   write($("message-text"), state.message || "");
@@ -190,10 +204,11 @@ const importOf = (name) => (tries) => {
 
 /** Load the module for visitors with a position. */
 function loadVisit() {
-  loading = loading || load(importOf("visit")).then((found) => {
+  loading = loading || load(importOf("visit")).then(async (found) => {
+    await latest;
     visitor = found.visit({
       config, room, requested, kept, keep, keyOf, pause, backOff, write, announce, render, showFailure,
-      start, view, isAtGate, hasClient,
+      start, view, isAtGate, hasClient, touched,
       stop: () => stop(),
       words: () => words,
       name: () => nameOf() || words.title,
@@ -224,7 +239,7 @@ async function followOwn(wanted) {
 
 function showOwn(found) {
   own = found;
-  setLanguage($("language").value);
+  setLanguage(language);
   showBrand();
 }
 
@@ -235,16 +250,21 @@ const showBrand = () => applyBrand({ ...brand(), name: nameOf() });
 function start() {
   stop = room.watch((found) => {
     state = found;
-    const { phase, held, trouble, event } = found;
-    if (hasClient() && phase === "outside" && !trouble && !entered && acceptsJoins(event)) {
-      entered = true; // only once; if the room rejects the join, the visitor has the button
-      room.join().catch(() => showFailure("failed"));
-    }
-    if (event && event.page !== version) followOwn(event.page);
-    if (visitor) visitor.follow(found);
-    else if (held) loadVisit();
-    render();
+    if (found.event && found.event.page !== version) followOwn(found.event.page);
+    if (words) follow();
   });
+}
+
+/** Act on the state, once there are words for it. */
+function follow() {
+  const { phase, held, trouble, event } = state;
+  if (hasClient() && phase === "outside" && !trouble && !entered && acceptsJoins(event)) {
+    entered = true; // only once; if the room rejects the join, the visitor has the button
+    room.join().catch(() => showFailure("failed"));
+  }
+  if (visitor) visitor.follow(state);
+  else if (held) loadVisit();
+  render();
 }
 
 function watchButtons() {
@@ -261,6 +281,8 @@ function watchButtons() {
   for (const [id, work] of Object.entries(works))
     onClick(id, () => words.loading, () => (showFailure(""), work()), done);
   $("retry").addEventListener("click", () => room.retry());
+  $("alert").addEventListener("change", () => (touched = true));
+  $("copy").addEventListener("click", async () => !visitor && (await loadVisit()).copyReference());
 }
 
 async function begin() {
@@ -269,21 +291,18 @@ async function begin() {
     await setLanguage(target.value);
     if (visitor) visitor.rewrite();
   });
-  const settings = load(() => read("config.json", { cache: "no-cache" }));
-  await setLanguage(chosenLanguage());
-  config = await settings;
+  setLanguage(chosenLanguage());
+  config = await load((tries) => read("config.json", tries > 1 ? { cache: "no-cache" } : {}));
   const asked = requested.get("event") || "";
   if (isAtGate() && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
   showBrand();
-  if (config.entrance) {
-    $("purchase").dataset.word = "checkout"; // the site handles the purchase
-    write($("purchase"), words.checkout);
-  }
-  if (brand().texts) await setLanguage(chosenLanguage());
+  if (config.entrance) $("purchase").dataset.word = "checkout"; // the site handles the purchase
+  if (words && (config.entrance || brand().texts)) setLanguage(language); // write the texts again
   room = waitingRoom({ eventId: config.event_id, publicApi: config.public_api });
-  start();
   watchButtons();
+  start();
+  if (room.proof().request_id) loadVisit(); // a visitor who returns
   addEventListener("resize", updateScrolling);
   setInterval(updateTimes, 1000);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", showBrand);

@@ -182,8 +182,9 @@ export function visit(page) {
     if (page.hasClient()) returnToClient();
   }
 
-  // ignore the value that the browser restored; only the stored value is a choice
-  setAlert(kept(keyOf("alert")) === "on");
+  // ignore the value that the browser restored; only the stored value and a touch are a choice
+  if (page.touched) chooseAlert($("alert").checked);
+  else setAlert(kept(keyOf("alert")) === "on");
   $("alert").addEventListener("change", ({ target }) => chooseAlert(target.checked));
   for (const touch of ["pointerdown", "keydown"])
     addEventListener(touch, () => $("alert").checked && more.unlock());
@@ -193,6 +194,7 @@ export function visit(page) {
 
   return {
     checkOut,
+    copyReference,
     purchase,
     onTurn,
     /** Section that this module shows instead of that of the state; undefined without one. */
