@@ -272,7 +272,7 @@ def unconfirmed(tab: Page, room: ConsoleRoom) -> None:
     inside(tab, room)
     tab.route("**/increment_serving_counter", lambda route: route.abort())
     tab.locator("[data-by='10']").click()
-    expect(tab.locator("[data-again]").first).to_be_visible()
+    expect(tab.get_by_role("button", name="Send again")).to_be_visible()
 
 
 def inlet_state(**more: object) -> Steps:
