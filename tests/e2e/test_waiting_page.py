@@ -303,6 +303,17 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
     context.close()
 
 
+def test_the_address_names_the_event(context: BrowserContext) -> None:
+    with opened(context) as (tab, served):
+        served.room.calls.clear()
+        asked: list[str] = []
+        tab.on("request", lambda request: asked.append(request.url))
+        tab.goto(f"{served.url}?event=another")
+        expect(tab.locator("#event-title")).not_to_be_empty()
+        assert any("/status?event_id=another" in one for one in asked)
+        assert not any("event_id=Sample" in one for one in asked)
+
+
 def test_a_choice_of_language_is_not_undone_by_texts_that_arrive_late(browser: Browser) -> None:
     context = browser.new_context(locale="ko-KR")
     held: list[Route] = []

@@ -4,8 +4,8 @@ import { acceptsJoins } from "./event.js";
 import { $, announce, applyBrand, count, onClick, showSection, updateScrolling, write, writeOrHide } from "./screen.js";
 import { storage } from "./storage.js";
 import {
-  aheadText, announcer, eventText, formats, isNear, mergeTexts, noteText, pickLanguage, reference,
-  startsAt, titleOf, troubleText, viewOf, waitText,
+  aheadText, announcer, eventText, formats, mergeTexts, noteText, pickLanguage, reference,
+  startsAt, titleOf, troubleText, viewOf, waitLabel, waitText,
 } from "./view.js";
 import { backOff, waitingRoom } from "./waiting-room.js";
 
@@ -17,7 +17,7 @@ const TURN_ICON =
 const requested = new URLSearchParams(location.search);
 const transaction = requested.get("transaction");
 const lost = `note_${requested.get("note")}`; // a form or a part of the address, by the gate
-const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/; // as of the events of a gate
+const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/; // as of the room's events
 const announcementOf = announcer();
 const { kept, keep } = storage();
 const icon = $("icon").href;
@@ -130,7 +130,7 @@ function render() {
   write($("ahead-label"), label);
   $("ahead").classList.toggle("next", before === "");
   write($("placing"), words[state.phase === "joining" ? "loading" : "placing"]);
-  write($("wait-label"), isNear(state) ? words.near : words.wait);
+  writeOrHide("wait-label", waitLabel(state, words));
   $("progress").value = state.progress || 0;
   $("progress").setAttribute("aria-label", words.place);
   $("not-kept").hidden = state.kept !== false;
@@ -294,7 +294,7 @@ async function begin() {
   setLanguage(chosenLanguage());
   config = await load((tries) => read("config.json", tries > 1 ? { cache: "no-cache" } : {}));
   const asked = requested.get("event") || "";
-  if (isAtGate() && EVENT_ID.test(asked)) config.event_id = asked;
+  if (EVENT_ID.test(asked) && !hasClient()) config.event_id = asked;
   $("trouble").hidden = true;
   showBrand();
   if (config.entrance) $("purchase").dataset.word = "checkout"; // the site handles the purchase

@@ -89,10 +89,17 @@ export function noteText({ phase, event, serverNow }, words, form) {
   return awaitsOpening(event) ? beginsText(nextOpening(event), serverNow, words, form) : "";
 }
 
+/** Return whether nobody is served until the event opens or continues. */
+const stands = (wait) => Boolean(wait) && (wait.kind === "opening" || wait.kind === "paused");
+
 /** Return whether a waiting visitor will soon be served. */
 export const isNear = ({ phase, ahead, wait }) =>
-  phase === "waiting" && Boolean(wait) &&
-  (wait.kind === "soon" || (ahead === 1 && wait.kind !== "opening") || (wait.kind === "range" && wait.to <= NEAR));
+  phase === "waiting" && Boolean(wait) && !stands(wait) &&
+  (wait.kind === "soon" || ahead === 1 || (wait.kind === "range" && wait.to <= NEAR));
+
+/** Label of the wait; empty while its text is no estimate. */
+export const waitLabel = (state, words) =>
+  isNear(state) ? words.near : stands(state.wait) ? "" : words.wait;
 
 export function waitText({ wait, serverNow }, words, form) {
   const { kind, from, opensAt } = wait || {};
@@ -140,7 +147,7 @@ export function announcer() {
   return (state, words, form, now) => {
     const { phase, ahead = 0, message = "" } = state;
     const reason = phase === "event" ? eventText(state, words)[0] : state.reason;
-    const label = isNear(state) ? words.near : words.wait;
+    const label = waitLabel(state, words);
     const trouble = state.trouble ? state.trouble.kind : "";
     const kind = phase === "waiting" && state.wait ? `${state.wait.kind}${isNear(state)}` : "";
     const said = [];
@@ -150,7 +157,7 @@ export function announcer() {
     if (phase === "waiting" && (news || ahead <= near / 2 || kind !== last.kind)) {
       said.push(
         `${aheadText(ahead, words, form).filter(Boolean).join(": ")}.`,
-        `${label.replace(/[.。]$/, "")}: ${waitText(state, words, form)}.`,
+        `${[label.replace(/[.。]$/, ""), waitText(state, words, form)].filter(Boolean).join(": ")}.`,
         `${words.place}: ${form.number(state.number)}.`,
       );
       last.near = ahead;

@@ -282,10 +282,10 @@ def test_a_reset_wants_the_name_of_the_event(room: ConsoleRoom, panel: Page) -> 
     assert accessibility(panel) == []
     assert "POST /reset_initial_state" not in room.calls
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
-    dialog.get_by_role("button", name="Reset everything").click()
+    dialog.get_by_role("button", name="Reset this event").click()
     expect(answer(panel, "reset")).to_contain_text("The waiting room was reset")
     expect(metric(panel, "queue")).to_have_text("0")
-    expect(logged(panel)).to_contain_text("Reset the waiting room.")
+    expect(logged(panel)).to_contain_text(f"Reset the event {EVENT}.")
     expect(panel.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 
@@ -295,11 +295,11 @@ def test_a_reset_is_of_the_line_that_the_operator_saw(room: ConsoleRoom, page: P
     expect(metric(page, "queue")).to_have_text("3")
     page.get_by_role("button", name="Reset…").click()
     dialog = page.get_by_role("dialog")
-    expect(dialog).to_contain_text("This is generation 1.")
+    expect(dialog).to_contain_text("The queue was not reset before.")
     room.in_memory_room.room.control.reset(EVENT)  # by another operator, who was quicker
     room.in_memory_room.visitors(4)
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
-    dialog.get_by_role("button", name="Reset everything").click()
+    dialog.get_by_role("button", name="Reset this event").click()
     expect(answer(page, "reset")).to_contain_text("Generation is not the current generation")
     page.get_by_role("button", name="Refresh", exact=True).click()
     expect(metric(page, "queue")).to_have_text("4")

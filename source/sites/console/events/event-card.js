@@ -45,7 +45,7 @@ export class EventCard {
     }
   }
 
-  /** Address of the waiting page, whose preview the card links to; empty if it is not known. */
+  /** Address of the waiting page, to which and to whose preview the card links; empty if it is not known. */
   set pageAddress(address) {
     this.#pageAddress = address;
   }
@@ -115,7 +115,7 @@ export class EventCard {
       .map(([label, name]) => [label, dateTime(event.schedule[name] * 1000)]),
     ['Version', count(event.version)]];
     byId('event-facts').replaceChildren(...facts.flatMap(([label, value]) => [make('dt', {}, label), make('dd', {}, make('bdi', {}, value))]));
-    this.#showPreview(event.event_id);
+    this.#showLinks(event.event_id);
     this.#showActions();
     this.#undo.follow(event);
     this.#changed(event);
@@ -125,10 +125,12 @@ export class EventCard {
     }
   }
 
-  #showPreview(eventId) {
-    const link = byId('event-preview');
-    link.hidden = this.#pageAddress === '';
-    link.href = `${this.#pageAddress}preview.html?${new URLSearchParams({ event: eventId })}`;
+  #showLinks(eventId) {
+    const query = new URLSearchParams({ event: eventId });
+    for (const [id, file] of [['event-page', ''], ['event-preview', 'preview.html']]) {
+      byId(id).hidden = this.#pageAddress === '';
+      byId(id).href = `${this.#pageAddress}${file}?${query}`;
+    }
   }
 
   /** Show the numbers of the event, which its confirmations name. */

@@ -45,6 +45,14 @@ export function nameOf({ title, event_id: id }) {
   return `${RIGHT_TO_LEFT.test(title) ? `\u2068${title}\u2069` : title} (${id})`;
 }
 
+/** Text of a pause: who can still enter. */
+function stays(numbers) {
+  if (!numbers) return 'Visitors can still join. The serving position stays until you resume the event. Visitors up to it can still enter.';
+  const { serving, queue } = numbers;
+  const next = serving > queue ? ` So can the next ${some(serving - queue, 'visitor')} to join.` : '';
+  return `Visitors can still join. The serving position stays at ${count(serving)} until you resume the event. Visitors up to it can still enter.${next}`;
+}
+
 /**
  * Actions of the API. `label`: button. `effect(numbers)`: text of the confirmation. `refusal(event)`:
  * why the action is not possible, or empty; the rules are those of the API, and an action without an
@@ -58,7 +66,7 @@ export const ACTIONS = {
   },
   pause: {
     label: 'Pause',
-    effect: () => 'Visitors can still join. No one is admitted until you resume the event.',
+    effect: stays,
     refusal: ({ phase }) => (phase === 'open' ? '' : 'only an open event can be paused'),
   },
   resume: {
@@ -108,7 +116,7 @@ export const ACTIONS = {
   reset: {
     label: 'Reset this event',
     danger: true,
-    effect: (numbers) => `${numbers ? some(numbers.waiting, 'waiting visitor loses', 'waiting visitors lose') : 'All visitors lose'} their position, and all metrics restart at zero. This cannot be undone.`,
+    effect: (numbers) => `${numbers ? some(numbers.waiting, 'waiting visitor loses', 'waiting visitors lose') : 'All visitors lose'} their position, all metrics restart at zero, and the message to visitors is deleted. Other events stay as they are. This cannot be undone.`,
     refusal: () => '',
   },
 };

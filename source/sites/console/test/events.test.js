@@ -59,6 +59,10 @@ test('a confirmation names the event and its numbers', () => {
   assert.equal(asked.danger, true);
   assert.doesNotMatch(confirmationOf('close', event(), null).words, /assigned/);
   assert.match(confirmationOf('reset', event(), null).words, /^All visitors lose their position/);
+  const paused = (numbers) => confirmationOf('pause', event(), numbers).words.split('\n')[0];
+  assert.match(paused({ queue: 10, serving: 7, waiting: 3 }), /stays at 7 until .* Visitors up to it can still enter\.$/);
+  assert.match(paused({ queue: 10, serving: 12, waiting: 0 }), /So can the next 2 visitors to join\.$/);
+  assert.match(paused(null), /Visitors up to it can still enter\.$/);
 });
 
 test('a right-to-left title is isolated from the text around it', () => {

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { beforeEach, test } from "node:test";
-import { announcer, eventText, formats, isNear, noteText, startsAt, titleOf, viewOf, waitText } from "../view.js";
+import { announcer, eventText, formats, isNear, noteText, startsAt, titleOf, viewOf, waitLabel, waitText } from "../view.js";
 import { waitingRoom } from "../waiting-room.js";
 import { Clock, Profile, Server } from "./fakes.js";
 
@@ -150,6 +150,17 @@ test("each phase has its section, title and note", () => {
   assert.equal(noteText({ phase: "outside", event, serverNow: 140_000 }, en, form), en.opening);
   assert.equal(form.until(200_000, en), "2 days");
   assert.match(form.date(1_800_000_000_000), /^Friday.* 15 January.* \d\d:00/);
+});
+
+test("while nobody is served, the wait is no estimate, also for the next visitor", () => {
+  const next = { phase: "waiting", number: 9, ahead: 1, serverNow: 0 };
+  for (const wait of [{ kind: "paused" }, { kind: "opening", opensAt: 60_000 }]) {
+    assert.equal(waitLabel({ ...next, wait }, en), "");
+    const said = announcer()({ ...next, wait }, en, form, 0);
+    assert.ok(said.includes(` ${waitText({ ...next, wait }, en, form)}.`) && !said.includes(en.wait) && !said.includes("Almost"), said);
+  }
+  assert.equal(waitLabel({ ...next, wait: { kind: "unknown" } }, en), en.near);
+  assert.equal(waitLabel({ ...next, ahead: 9, wait: { kind: "unknown" } }, en), en.wait);
 });
 
 test("a visitor near the front hears it once", () => {
