@@ -94,3 +94,27 @@ def test_nothing_that_is_read_moves_when_something_comes_late(context: BrowserCo
         expect(tab.locator("#held")).to_contain_text("Continue within", timeout=20_000)
         still(tab, "turn")
         tab.close()
+
+
+def test_the_focus_is_not_under_the_notes(context: BrowserContext) -> None:
+    """WCAG 2.2, 2.4.11: the notes stay at the bottom of the window."""
+    room = Room(status={"poll_after_seconds": 1})
+    room.fill(9)
+    room.in_memory_room.room.control.set_message("Sample", "Doors open at eight. " * 15)
+    with page(room) as served:
+        tab = context.new_page()
+        tab.set_viewport_size({"width": 360, "height": 640})
+        tab.goto(served.url)
+        tab.get_by_role("button", name="Enter").click()
+        expect(tab.locator("#message")).to_be_visible()
+        expect(tab.locator("[data-view=waiting]")).to_be_visible()
+        tab.get_by_role("combobox").focus()
+        for control in ("alert", "copy"):
+            tab.keyboard.press("Tab")
+            expect(tab.locator(f"#{control}")).to_be_focused()
+            assert tab.evaluate("""() => {
+                const { x, y, width, height } = document.activeElement.getBoundingClientRect();
+                const top = document.elementFromPoint(x + width / 2, y + height / 2);
+                return top === document.activeElement;
+            }"""), f"{control} is hidden"
+        tab.close()

@@ -38,9 +38,10 @@ export function count(id, text, left, form, words) {
   if (said && [300, 60].includes(Math.ceil(left))) announce(said);
 }
 
-/** Make the notes scrollable by keyboard if they overflow. */
+/** Make the notes scrollable by keyboard if they overflow, and keep the focus from being under them. */
 export function updateScrolling() {
   const notes = $("notes");
+  document.documentElement.style.scrollPaddingBottom = `${notes.offsetHeight}px`;
   if (notes.scrollHeight > notes.clientHeight + 1) notes.tabIndex = 0;
   else notes.removeAttribute("tabindex");
 }
