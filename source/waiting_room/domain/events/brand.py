@@ -100,9 +100,10 @@ def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
             for under in ("card", "background"):
                 found = contrast(every[text], every[under])
                 if found < READABLE:
+                    given = text if text in value or under not in value else under
                     raise BrandError(
-                        f"{member}: {text} {every[text]} on {under} {every[under]} has a contrast"
-                        f" of {found:.1f}; text requires at least {READABLE}"
+                        f"{member}.{given}: {text} {every[text]} on {under} {every[under]} has a"
+                        f" contrast of {found:.1f}; text requires at least {READABLE}"
                     )
 
     return check

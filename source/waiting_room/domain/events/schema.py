@@ -3,17 +3,25 @@
 
 The API, the command line, the form of the console and the published ``docs/event.schema.json`` use
 this schema. ``title``, ``description`` and ``x-unit`` of a member are its label, help text and unit
-in the form; ``readOnly`` members are not in it. Rules that JSON Schema cannot express are in
-``validation.py``.
+in the form, ``x-own`` is the value that the waiting page has without it. ``readOnly`` members are
+not in the form. Rules that JSON Schema cannot express are in ``validation.py``.
 
 The module has more than 300 lines because it is one list of all members with their texts.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, Final
 
-from waiting_room.domain.events.brand import COLOUR, COLOURS, CURRENCY, LONGEST_NAME
+from waiting_room.domain.events.brand import (
+    COLOUR,
+    COLOURS,
+    CURRENCY,
+    DARK,
+    LIGHT,
+    LONGEST_NAME,
+)
 
 MAX_EVENTS: Final = 1_000  # events of one deployment
 MAX_TITLE: Final = 100  # characters
@@ -133,9 +141,12 @@ def _optional_text(title: str, description: str, longest: int) -> Schema:
     }
 
 
-def _colours(title: str) -> Schema:
+def _colours(title: str, own: Mapping[str, str]) -> Schema:
+    """Return the schema of the colours of a brand; ``x-own`` is the page's own colour."""
     colour = _text(COLOUR, 7, "a colour like #1a2b3c")
     members = {name: {**_field(name.capitalize()), **colour} for name in COLOURS}
+    for name, one in own.items():
+        members[name]["x-own"] = one
     return _object(members, title=title)
 
 
@@ -336,8 +347,8 @@ _MEMBERS: Schema = {
                         "An https address, a path of the page or a data: address of an image.",
                         MAX_LOGO,
                     ),
-                    "colors": _colours("Colours"),
-                    "colors_dark": _colours("Colours in dark mode"),
+                    "colors": _colours("Colours", LIGHT),
+                    "colors_dark": _colours("Colours in dark mode", DARK),
                     "currency": {
                         **_field("Currency", "For the receipt, such as EUR."),
                         **_text(CURRENCY, 3, "three capital letters, such as EUR"),
