@@ -7,8 +7,7 @@
 import { AddressError, explain, requestOf } from '../../../edge/explanation.js';
 import { cardOf } from '../page/console-context.js';
 import { announce, byId, make, markWrong, write } from '../page/dom.js';
-import { count, some } from '../page/format.js';
-import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf } from './tested-request.js';
+import { ORDER, factsOf, isPath, parsePairs, requestText, resultText, rowsOf, rulesText, siteOf } from './tested-request.js';
 
 const AT_ONCE = 6; // documents that are read at the same time
 const MAX_PAGES = 50; // of the list; a room has at most 1,000 events on 10 pages
@@ -48,7 +47,7 @@ export class RuleTester {
     if (this.#card.dataset.busy) return;
     this.clearResult();
     const sequence = this.#sequence;
-    const { request, field, wrong } = readForm();
+    const { request, isBare, field, wrong } = readForm();
     if (wrong) {
       markWrong(byId(field), true);
       if (field !== 'rule-address') byId('rule-more').open = true;
@@ -57,11 +56,13 @@ export class RuleTester {
       byId(field).focus();
       return;
     }
-    const found = await this.#context.runQuery(this.#card, `Test ${requestText(request)}`,
+    const found = await this.#context.runQuery(this.#card, `Test ${requestText(isBare ? { ...request, host: '' } : request)}`,
       async (api) => {
+        const assumed = isBare ? siteOf(await readEvent(api)) : null;
+        const tested = assumed ? { ...request, host: assumed.site.replace(/^.*:\/\//, '') } : request;
         const { documents, unread } = await this.#read(api);
         const now = Math.floor(this.#context.serverClock.now());
-        return { request, documents, unread, explanation: explain(request, documents, now) };
+        return { request: tested, documents, unread, assumed, explanation: explain(tested, documents, now) };
       },
       ({ documents, unread, explanation }) => resultText(explanation, documents, unread));
     if (found && sequence === this.#sequence) this.#show(found);
@@ -102,38 +103,50 @@ export class RuleTester {
 
   #show(found) {
     byId('tested').hidden = found === null;
-    const { request, documents, unread, explanation } = found ?? {};
-    const facts = found ? factsOf(request, explanation, documents, unread) : [];
+    const { request, documents, unread, assumed, explanation } = found ?? {};
+    const facts = found ? factsOf(request, explanation, documents, unread, assumed) : [];
     byId('tested-facts').replaceChildren(...facts.flatMap(
       ([name, value]) => [make('dt', {}, name), make('dd', {}, make('bdi', {}, value))],
     ));
     const rules = explanation?.rules ?? [];
     byId('tested-rules').hidden = rules.length === 0;
-    write(byId('tested-count'), `Show ${rules.length > MAX_ROWS
-      ? `${count(MAX_ROWS)} of ${count(rules.length)} rules` : some(rules.length, 'rule')} in the order in which the gate compares them`);
+    write(byId('tested-count'), rulesText(rules.length));
+    write(byId('tested-order'), ORDER);
     byId('tested-rows').replaceChildren(...rowsOf(rules).map(([number, ...cells]) => make('tr', {},
       make('th', { scope: 'row' }, number), ...cells.map((cell) => make('td', {}, make('bdi', {}, cell))))));
   }
 }
 
-/** Read the form: `{request}`, or `{field, wrong}` with a message. */
+/** Read the form: `{request, isBare}`, or `{field, wrong}` with a message. `isBare`: the address is a path only. */
 function readForm() {
   const headers = parsePairs(byId('rule-headers').value, ':');
   const cookies = parsePairs(byId('rule-cookies').value, '=');
   if (headers.wrong) return { field: 'rule-headers', wrong: `Line ${headers.wrong} of the headers needs a name, a colon and a value.` };
   if (cookies.wrong) return { field: 'rule-cookies', wrong: `Line ${cookies.wrong} of the cookies needs a name, = and a value.` };
+  const address = byId('rule-address').value;
+  const isBare = isPath(address);
   try {
     const request = requestOf({
-      address: byId('rule-address').value,
+      address: isBare ? `${siteOf(null).site}${address.trim()}` : address,
       method: byId('rule-method').value,
       headers: headers.pairs,
       cookies: cookies.pairs,
       userAgent: byId('rule-agent').value,
     });
-    return { request };
+    return { request, isBare };
   } catch (error) {
     if (!(error instanceof AddressError)) throw error;
     return { field: 'rule-address', wrong: `${error.message[0].toUpperCase()}${error.message.slice(1)}.` };
+  }
+}
+
+/** Read the document of the chosen event; null if the keys do not allow it, or the event was deleted. */
+async function readEvent(api) {
+  try {
+    return await api.gatedEvent(api.eventId);
+  } catch (error) {
+    if (error.kind === 'rights' || error.status === 404) return null;
+    throw error;
   }
 }
 

@@ -2,12 +2,15 @@
 /** Texts of the rule tester: input of the operator, and the description of an explanation. */
 
 import { EFFECTS, STATES } from '../../../edge/explanation.js';
-import { count, dateTime } from '../page/format.js';
+import { count, dateTime, some } from '../page/format.js';
 import { PHASES, nameOf } from '../events/events.js';
 
 const LONGEST_PATH = 120; // characters of the path in the log
 const SHOWN_SECRET = 4; // first characters of a header's or cookie's value that a rule shows
+const PLACEHOLDER = 'https://site.example';
 export const MAX_ROWS = 100;
+/** What the number of a row means. */
+export const ORDER = 'The gate compares the rules in the order of their numbers: 1 is compared first. Rules that match are listed first.';
 
 /** Parse lines of a name, a separator and a value: `{pairs}`, or `{wrong}` with the number of a line. */
 export function parsePairs(text, separator) {
@@ -19,6 +22,28 @@ export function parsePairs(text, separator) {
     else if (line.trim()) return { wrong: index + 1 };
   }
   return { pairs };
+}
+
+/** Return whether an address is a path only. */
+export function isPath(address) {
+  return /^\s*\/(?!\/)/.test(address);
+}
+
+/**
+ * Return the site that a path is tested at, and why, as `{site, why}`: the first origin of an event, its
+ * first host, or a placeholder. `event` is null if its document cannot be read.
+ */
+export function siteOf(event) {
+  const [origin] = event?.site?.origins ?? [];
+  const [host] = event?.site?.hosts ?? [];
+  if (origin) return { site: origin, why: `the first origin of ${nameOf(event)}` };
+  if (host) return { site: `https://${host}`, why: `the first host of ${nameOf(event)}` };
+  return { site: PLACEHOLDER, why: 'a placeholder: a rule with a host does not match it' };
+}
+
+/** Describe how many rules are shown. */
+export function rulesText(number) {
+  return `Show ${number > MAX_ROWS ? `${count(MAX_ROWS)} of ${count(number)} rules` : some(number, 'rule')}`;
 }
 
 /** Describe the request for the log: host and path, without the query. */
@@ -51,11 +76,15 @@ export function resultText(explanation, documents, unread = []) {
   return `Protected by ${name}: a visitor needs a session.`;
 }
 
-/** Describe an explanation as pairs of name and value. `unread`: ids of events that were not read. */
-export function factsOf(request, explanation, documents, unread = []) {
+/**
+ * Describe an explanation as pairs of name and value. `unread`: ids of events that were not read.
+ * `assumed`: the site of a request without a host, or null.
+ */
+export function factsOf(request, explanation, documents, unread = [], assumed = null) {
   const { event_id: eventId, gate, rules, readings } = explanation;
   const query = request.query === undefined ? '' : `?${request.query}`;
   const facts = [['Request', `${request.method} ${request.host}${request.path}${query}`]];
+  if (assumed) facts.push(['Site of the path', `${assumed.site} (${assumed.why})`]);
   const deciding = rules.filter(({ effect }) => effect === EFFECTS.decides);
   const shown = eventId === null ? rules.filter(suspends(bypassing(rules))) : deciding;
   for (const one of shown) facts.push([one.list === 'bypass' ? 'Bypass rule' : 'Deciding rule', ruleText(one.rule)]);

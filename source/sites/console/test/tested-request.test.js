@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import { explain, requestOf } from '../../../edge/explanation.js';
-import { MAX_ROWS, factsOf, parsePairs, requestText, resultText, rowsOf, ruleText } from '../rules/tested-request.js';
+import { MAX_ROWS, ORDER, factsOf, isPath, parsePairs, requestText, resultText, rowsOf, ruleText, rulesText, siteOf } from '../rules/tested-request.js';
 
 const NOW = 1_800_000_000;
 const document = (id, { schedule = {}, control = {}, ...members }) => ({
@@ -125,4 +125,22 @@ test('the table has the matching rules first, and an end', () => {
   assert.equal(rows[39][4], 'Matches, but a rule before it decides');
   assert.equal(rows[40][4], 'Does not match: path');
   assert.notEqual(rows[0][0], '1');
+});
+
+test('a path is tested at the site of the event, and the facts say at which', () => {
+  assert.deepEqual(['/checkout', ' /a', '//host/a', 'https://a/', 'shop.example/a', ''].map(isPath), [true, true, false, false, false, false]);
+  assert.deepEqual(siteOf(SALE), { site: 'https://app.example', why: 'the first origin of Spring sale (sale)' });
+  assert.deepEqual(siteOf({ ...document('b', {}), site: { origins: [], hosts: ['www.example'] } }), { site: 'https://www.example', why: 'the first host of b' });
+  const placeholder = siteOf(null);
+  assert.equal(placeholder.site, 'https://site.example');
+  const request = requestOf({ address: `${placeholder.site}/checkout` });
+  const facts = Object.fromEntries(factsOf(request, explain(request, { sale: SALE }, NOW), { sale: SALE }, [], placeholder));
+  assert.equal(facts['Site of the path'], 'https://site.example (a placeholder: a rule with a host does not match it)');
+  assert.equal(facts['Deciding rule'], 'path /checkout');
+});
+
+test('the table says what its numbers mean', () => {
+  assert.equal(rulesText(1), 'Show 1 rule');
+  assert.equal(rulesText(MAX_ROWS + 1), 'Show 100 of 101 rules');
+  assert.match(ORDER, /1 is compared first.*match are listed first/);
 });
