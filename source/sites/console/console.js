@@ -10,7 +10,7 @@ import { announce, byId, download, write } from './page/dom.js';
 import { EventEditor } from './events/edit/editor.js';
 import { EventCard } from './events/event-card.js';
 import { EventList } from './events/event-list.js';
-import { isEventId } from './events/events.js';
+import { isEventId, nameOf } from './events/events.js';
 import { ExternalMoves } from './admission/external-moves.js';
 import { CallError } from './api/errors.js';
 import { ExpiredCard } from './visitors/expired-tokens.js';
@@ -39,7 +39,7 @@ const context = new ConsoleContext({
   refresh: () => poller.refresh(),
   changed: () => poller.outdate(),
 });
-const editor = new EventEditor(context, edited);
+const editor = new EventEditor(context, edited, (eventId) => eventList.find(eventId) !== null);
 const eventList = new EventList(context, choose, () => editor.create(), followList);
 const eventCard = new EventCard(context, editor, shown);
 const live = new LiveView(context);
@@ -136,6 +136,9 @@ async function edited(after, before) {
   eventList.read();
   if (before === null) await choose(after.event_id);
   else if (after.event_id === context.api?.eventId) eventCard.edited(after, before);
+  const words = `${nameOf(after)} was saved.`;
+  context.showResult(after.event_id === context.api?.eventId ? eventCard.card : eventList.card, 'done', words);
+  announce(words);
 }
 
 /** Read the document of an event, and its numbers from the public API; null without them. */
@@ -427,6 +430,7 @@ async function readSettings() {
     const { signIn: settings, waitingRoom } = await prefill();
     provider.use(settings);
     eventCard.pageAddress = waitingRoom;
+    editor.pageAddress = waitingRoom;
   } catch {
     showFormError('This page’s settings (config.json) could not be read. Try again, or enter the addresses yourself.', [], { settings: true });
   }

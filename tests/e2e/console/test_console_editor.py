@@ -44,7 +44,8 @@ def test_an_event_is_edited_and_the_edit_is_undone(room: ConsoleRoom, panel: Pag
     panel.get_by_label("Rate", exact=True).fill("many")
     editor = show_changes(panel)
     expect(editor.locator("[aria-invalid]")).to_be_focused()
-    expect(editor.locator(".wrong")).to_have_text("Enter a whole number from 0 to 1,000,000.")
+    wrong = editor.locator(".field .wrong")
+    expect(wrong).to_have_text("Enter a whole number from 0 to 1,000,000.")
     panel.get_by_label("Rate", exact=True).fill("300")
     show_changes(panel)
     expect(editor).to_contain_text(f"2 changes of {EVENT}, version 1")
@@ -55,11 +56,43 @@ def test_an_event_is_edited_and_the_edit_is_undone(room: ConsoleRoom, panel: Pag
     expect(panel.locator("#editor")).to_be_hidden()
     expect(panel.locator("#event-title")).to_have_text("Spring sale")
     assert document(room)["admission"]["per_minute"] == 300
+    expect(answer(panel, "event")).to_have_text(f"Spring sale ({EVENT}) was saved.")
     expect(panel.locator("#undo-words")).to_contain_text("What visitors did meanwhile")
     panel.get_by_role("button", name="Undo: restore version 1").click()
     expect(answer(panel, "event")).to_contain_text("Undone")
     assert (document(room)["version"], document(room)["title"]) == (3, "")
     expect(panel.locator("#undo-box")).to_be_hidden()
+
+
+def test_a_refusal_is_in_the_window_at_its_field(room: ConsoleRoom, panel: Page) -> None:
+    panel.set_viewport_size({"width": 1280, "height": 800})
+    begin(panel)
+    panel.locator("summary", has_text="Session at the gate").click()
+    panel.locator("summary", has_text="Waiting page").click()
+    panel.get_by_label("Colours: Text", exact=True).fill("#dddddd")
+    panel.locator("summary", has_text="Waiting page").click()
+    editor = show_changes(panel)
+    field = panel.get_by_label("Colours: Text", exact=True)
+    expect(field).to_be_focused()
+    wrong = editor.locator(".field", has=field).locator(".wrong")
+    expect(wrong).to_be_in_viewport()
+    expect(wrong).to_contain_text("Text #dddddd on card #ffffff has a contrast of 1.4.")
+    expect(editor.locator(".summary")).to_contain_text("One field must be corrected.")
+    assert accessibility(panel) == []
+    field.fill("")
+    expect(editor.locator(".wrong")).to_have_count(0)
+    # a rule that only the API knows
+    panel.locator("summary", has_text="Bypass").click()
+    panel.get_by_label("Bypass").fill('[{"path": "/*"}]')
+    show_changes(panel)
+    panel.get_by_role("button", name="Save changes").click()
+    expect(panel.get_by_label("Bypass")).to_be_focused()
+    wrong = editor.locator(".field", has=panel.get_by_label("Bypass")).locator(".wrong")
+    expect(wrong).to_be_in_viewport()
+    expect(wrong).to_contain_text("“Bypass”, entry 1 would open the whole site")
+    expect(answer(panel, "editor")).to_be_hidden()
+    # what the operator opened stays open
+    expect(panel.get_by_label("Renew every")).to_be_visible()
 
 
 def test_a_conflict_names_the_other_operator_and_keeps_what_was_typed(
@@ -123,16 +156,16 @@ def test_an_event_is_created_copied_and_deleted(room: ConsoleRoom, panel: Page) 
     panel.get_by_label("Opening", exact=True).fill(local[:16])
     panel.get_by_label("Pre-queue", exact=True).fill(f"2099{local[4:16]}")
     show_changes(panel)
-    panel.get_by_role("button", name="Create event", exact=True).click()
-    # a rule of the API, at the field that it names
     wrong = editor.locator(".field", has_text="Pre-queue").locator(".wrong")
-    expect(wrong).to_have_text("schedule.pre_queue_at must not be after schedule.opens_at")
+    expect(wrong).to_have_text("“Pre-queue” must not be after “Opening”.")
     panel.get_by_label("Pre-queue", exact=True).fill("")
+    expect(editor.locator(".wrong")).to_have_count(0)
     panel.locator("summary", has_text="Protected addresses").click()
     panel.get_by_label("Protected addresses").fill('[{"path": "/checkout"}]')
     show_changes(panel)
     panel.get_by_role("button", name="Create event", exact=True).click()
     expect(panel.locator("#event-phase")).to_have_text("Scheduled")
+    expect(answer(panel, "event")).to_have_text("onsale was saved.")
     assert panel.url.endswith("?event=onsale")
     assert document(room, "onsale")["schedule"]["opens_at"] == opens
     panel.get_by_role("button", name="Delete…").click()

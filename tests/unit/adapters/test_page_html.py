@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.servers import ROOT
 from waiting_room.adapters.page_html import ATTRIBUTES, TAGS, clean_html
 
 KEPT = [
@@ -106,3 +107,17 @@ def test_any_text_is_clean_and_is_cleaned_once(text: str) -> None:
     cleaned = clean_html(text)
     check(cleaned)
     assert clean_html(cleaned) == cleaned
+
+
+def test_the_console_warns_of_every_tag_and_attribute_that_does_not_stay() -> None:
+    edit = ROOT / "source" / "sites" / "console" / "events" / "edit"
+    code = (edit / "warnings.js").read_text(encoding="utf-8")
+    tags, attributes = re.findall(
+        r"const TAGS = \[(.*?)\];.*?const ATTRIBUTES = \{(.*?)\};", code, re.S
+    )[0]
+    assert set(re.findall(r"\w+", tags)) == TAGS
+    found = {
+        tag: set(re.findall(r"\w+", names))
+        for tag, names in re.findall(r"'?([*\w]+)'?: \[(.*?)\]", attributes)
+    }
+    assert found == {**ATTRIBUTES, "a": {"href", "target", "rel"}}  # the room sets the last two

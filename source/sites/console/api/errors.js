@@ -71,6 +71,11 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
   if (status === 409 && body?.reason in PHASES) {
     return new CallError('phase', `The event is ${PHASES[body.reason][0].toLowerCase()}, and this phase does not allow the change.`, more);
   }
+  if (current) {
+    return new CallError('refused', /event exists/.test(said)
+      ? 'An event with this ID exists already.'
+      : 'Somebody else changed this event since you opened it. Look at its current version, then try again.', more);
+  }
   return new CallError('refused', said ? asSentence(said) : `The API returned status ${status}.`, more);
 }
 

@@ -4,7 +4,8 @@ import test from 'node:test';
 import schema from '../../../../docs/event.schema.json' with { type: 'json' };
 import { at, changesOf, compared, merged, withValue } from '../events/edit/changes.js';
 import { beginDraft, conflicted, documentOf, isChanged, refused, resolved, reviewed, typed } from '../events/edit/draft.js';
-import { defaultsOf, fieldNamed, fieldsOf, groupsOf } from '../events/edit/fields.js';
+import { defaultsOf, fieldsOf, groupsOf } from '../events/edit/fields.js';
+import { fieldNamed } from '../events/edit/sentences.js';
 import { localText, shownValue, textOf, valueOf } from '../events/edit/values.js';
 
 const FIELDS = fieldsOf(schema);
@@ -79,7 +80,7 @@ test('the brand of the page is optional: an empty field removes its member', () 
   const wrong = reviewed(edit({ 'page.brand.colors.accent': 'red', 'page.texts': '[]' }), FIELDS);
   assert.equal(wrong.errors['page.brand.colors.accent'], 'Enter a colour like #1a2b3c.');
   assert.equal(wrong.errors['page.texts'], 'Enter an object in braces.');
-  assert.equal(fieldNamed(FIELDS, 'page.brand.colors: text #999999 on card').path, 'page.brand.colors.accent');
+  assert.equal(fieldNamed(FIELDS, 'page.brand.colors: text #999999 on card').path, 'page.brand.colors.text');
 });
 
 test('a new event needs an id', () => {
@@ -92,8 +93,9 @@ test('a refusal of the API is shown at the member that it names', () => {
   assert.equal(fieldNamed(FIELDS, 'schedule.opens_at must be null')?.path, 'schedule.opens_at');
   assert.equal(fieldNamed(FIELDS, 'protect[0].path must be a path')?.path, 'protect');
   const sentence = 'schedule.closes_at must be after schedule.opens_at';
-  assert.deepEqual(refused(edit({}), FIELDS, sentence).errors, { 'schedule.closes_at': sentence });
-  assert.deepEqual(refused(edit({}), FIELDS, 'the document is too long').errors, { '': 'the document is too long' });
+  assert.deepEqual(refused(edit({}), FIELDS, sentence).errors, { 'schedule.closes_at': '“Closing” must be after “Opening”.' });
+  assert.deepEqual(refused(edit({}), FIELDS, 'the document is too long').errors, { '': 'The document is too long.' });
+  assert.equal(fieldNamed(FIELDS, 'the event b has an equal rule in protect').path, 'protect');
 });
 
 test('changes of two operators are compared, and mine can be kept or dropped', () => {

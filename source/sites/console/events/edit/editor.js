@@ -9,27 +9,42 @@ import { announce, byId, write } from '../../page/dom.js';
 import { dateTime } from '../../page/format.js';
 import { shortName } from '../../live/audit-words.js';
 import { liveNumbersText, nameOf } from '../events.js';
-import { beginDraft, conflicted, documentOf, isChanged, refused, resolved, reviewed, toForm, typed } from './draft.js';
+import { beginDraft, conflicted, documentOf, isChanged, refused, resolved, reviewed, summaryOf, taken, toForm, typed } from './draft.js';
 import { defaultsOf, fieldsOf, groupsOf } from './fields.js';
 import { ConflictView, ReviewView } from './review-view.js';
-import { FormView } from './form-view.js';
+import { FormView, OPEN } from './form-view.js';
+import { fieldNamed } from './sentences.js';
+import { warningsOf } from './warnings.js';
 
 const FIELDS = fieldsOf(schema);
 const GROUPS = groupsOf(schema, FIELDS);
+const DEFAULTS = defaultsOf(schema);
 
 export class EventEditor {
   #context;
   #saved;
+  #exists;
+  #pageAddress = '';
+  #opened = new Set(OPEN); // groups of the form
   #card = cardOf(byId('editor-body'));
   #draft = null;
   #title = '';
   #before = null; // the response that is edited
   #who = '';
 
-  /** `saved(after, before)` gets the responses; `before` is null for a new event. */
-  constructor(context, saved) {
+  /**
+   * `saved(after, before)` gets the responses; `before` is null for a new event. `exists(eventId)`
+   * returns whether an event has this id, as far as the console knows.
+   */
+  constructor(context, saved, exists) {
     this.#context = context;
     this.#saved = saved;
+    this.#exists = exists;
+  }
+
+  /** Address of the waiting page, to whose texts the form links; empty if it is not known. */
+  set pageAddress(address) {
+    this.#pageAddress = address;
   }
 
   /** Whether there is input that is not saved. */
@@ -38,12 +53,12 @@ export class EventEditor {
   }
 
   create() {
-    this.#open('Create an event', beginDraft(FIELDS, { document: defaultsOf(schema) }));
+    this.#open('Create an event', beginDraft(FIELDS, { document: DEFAULTS }));
   }
 
   copy(event) {
-    const document = { ...documentOf(event), control: defaultsOf(schema).control };
-    this.#open(`Copy ${nameOf(event)}`, beginDraft(FIELDS, { eventId: '', document }));
+    const document = { ...documentOf(event), control: DEFAULTS.control };
+    this.#open(`Copy ${nameOf(event)}`, beginDraft(FIELDS, { document, origin: DEFAULTS }));
   }
 
   edit(event) {
@@ -69,22 +84,28 @@ export class EventEditor {
     if (!(await this.mayClose())) return;
     this.#title = title;
     this.#before = before;
-    this.#context.showResult(this.#card, 'done', '');
+    this.#opened = new Set(OPEN);
     this.#step(draft);
   }
 
   #step(draft) {
-    const moved = draft.step !== this.#draft?.step || Object.keys(draft.errors).length > 0;
+    const wrong = Object.keys(draft.errors);
+    const moved = draft.step !== this.#draft?.step || wrong.length > 0;
+    for (const { name, fields } of GROUPS) if (fields.some(({ path }) => wrong.includes(path))) this.#opened.add(name);
     this.#draft = draft;
+    this.#context.showResult(this.#card, 'done', ''); // that of an earlier attempt
     this.#show();
     if (moved) this.#focus();
   }
 
+  /** Focus the first wrong field, or what says that the whole is wrong, otherwise the title. */
   #focus() {
-    const wrong = byId('editor-body').querySelector('[aria-invalid]');
-    (wrong ?? byId('editor-title')).focus();
-    byId('editor-title').scrollIntoView({ block: 'nearest' });
-    if (wrong) announce(byId('editor-body').querySelector('.wrong').textContent);
+    const body = byId('editor-body');
+    const wrong = body.querySelector('[aria-invalid]') ?? body.querySelector('.summary');
+    (wrong ?? byId('editor-title')).focus({ preventScroll: true });
+    if (wrong) (wrong.closest('.field') ?? wrong).scrollIntoView({ block: 'center' });
+    else byId('editor-title').scrollIntoView({ block: 'nearest' });
+    if (wrong) announce(summaryOf(this.#draft, FIELDS));
   }
 
   #show() {
@@ -100,6 +121,7 @@ export class EventEditor {
       const chosen = this.#before !== null && this.#before.event_id === this.#context.api?.eventId;
       return h(ReviewView, {
         draft, name,
+        warnings: warningsOf(draft.document, DEFAULTS, draft.version === null ? null : draft.changes.map(({ field }) => field.path)),
         numbers: chosen ? liveNumbersText(this.#context.numbers) : '',
         save: () => this.#save(),
         back: () => this.#step(toForm(this.#draft)),
@@ -109,12 +131,18 @@ export class EventEditor {
       return h(ConflictView, { draft, name, who: this.#who, keep: (what) => this.#keep(what) });
     }
     return h(FormView, {
-      draft, groups: GROUPS, now: Date.now() / 1000,
-      type: (path, text) => {
-        this.#draft = typed(this.#draft, path, text);
+      draft, groups: GROUPS, now: Date.now() / 1000, opened: this.#opened, pageAddress: this.#pageAddress,
+      toggle: (name, open) => {
+        if (open) this.#opened.add(name);
+        else this.#opened.delete(name);
         this.#show();
       },
-      review: () => this.#step(reviewed(this.#draft, FIELDS)),
+      type: (path, text) => {
+        this.#draft = typed(this.#draft, path, text);
+        this.#context.showResult(this.#card, 'done', '');
+        this.#show();
+      },
+      review: () => this.#step(reviewed(this.#draft, FIELDS, this.#exists)),
       close: async () => { if (await this.mayClose()) this.close(); },
     });
   }
@@ -131,7 +159,7 @@ export class EventEditor {
     const action = version === null ? `Create ${eventId}` : `Change ${eventId}`;
     const after = await this.#context.runAction(this.#card, action,
       (api) => api.of(eventId).putEvent(document, version),
-      (response) => `${nameOf(response)} has version ${response.version}.`,
+      (response) => `${nameOf(response)} was saved. It has version ${response.version}.`,
       { failed: (error) => { failure = error; } });
     if (draft !== this.#draft) return;
     if (after !== null) {
@@ -142,9 +170,10 @@ export class EventEditor {
   }
 
   async #explain(draft, failure) {
-    if (failure.status === 400) this.#step(refused(draft, FIELDS, failure.said));
-    else if (failure.status === 409 && failure.current && draft.version === null) {
-      this.#step({ ...draft, step: 'form', errors: { event_id: 'An event with this ID exists already.' } });
+    if (failure.status === 400 || (failure.status === 409 && fieldNamed(FIELDS, failure.said))) {
+      this.#step(refused(draft, FIELDS, failure.said));
+    } else if (failure.status === 409 && failure.current && draft.version === null) {
+      this.#step(taken(draft));
     } else if (failure.status === 409 && failure.current) {
       this.#who = await this.#author(draft);
       if (draft === this.#draft) this.#step(conflicted(draft, FIELDS, failure.current));
@@ -162,5 +191,3 @@ export class EventEditor {
     }
   }
 }
-
-

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Fields of the form, derived from the schema of an event document. */
 
+import { choiceText } from './values.js';
+
 /** Return the fields of a schema: `{path, group, label, help, unit, kind, schema}`, in its order. */
 export function fieldsOf(schema, path = [], parent = null) {
   return Object.entries(schema.properties).flatMap(([name, member]) => {
@@ -28,14 +30,6 @@ export function defaultsOf(schema) {
   ]));
 }
 
-/** Return the field that a sentence of the API names at its beginning, or the first inside it; or null. */
-export function fieldNamed(fields, sentence) {
-  const [name] = /^[\w.]*/.exec(sentence);
-  const matching = fields.filter(({ path }) => name === path || name.startsWith(`${path}.`));
-  const inside = fields.find(({ path }) => name !== '' && path.startsWith(`${name}.`));
-  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? inside ?? null;
-}
-
 function field(path, schema, parent = null) {
   const own = path.at(-1);
   const simple = parent !== null || ['string', 'boolean'].includes(schema.type) || schema.enum;
@@ -43,7 +37,7 @@ function field(path, schema, parent = null) {
     path: path.join('.'),
     group: parent ? path[0] : simple ? '' : own,
     label: path.length > 2 ? `${labelOf(path.at(-2), parent)}: ${labelOf(own, schema)}` : labelOf(own, schema),
-    help: schema.description ?? '',
+    help: (schema.enum ?? []).reduce((text, one) => text.replaceAll(one, choiceText(one)), schema.description ?? ''),
     unit: schema['x-unit'] ?? '',
     kind: kindOf(schema),
     schema,

@@ -5,8 +5,8 @@ import { h } from 'preact';
 import { some } from '../../page/format.js';
 import { shownValue } from './values.js';
 
-/** `numbers` is a sentence about the event, or empty. */
-export function ReviewView({ draft, name, numbers, save, back }) {
+/** `numbers` is a sentence about the event, or empty; `warnings` are sentences. */
+export function ReviewView({ draft, name, numbers, warnings, save, back }) {
   const { changes, version } = draft;
   const isNew = version === null;
   const words = isNew
@@ -16,6 +16,7 @@ export function ReviewView({ draft, name, numbers, save, back }) {
     h('p', {}, words),
     numbers && h('p', { class: 'hint' }, numbers),
     changes.length > 0 && h(Table, { head: ['Member', isNew ? 'Default' : 'Now', 'New'], rows: changes.map(({ field, before, after }) => [field, [before, after]]) }),
+    warnings.length > 0 && h('div', { class: 'warnings' }, h('p', {}, 'Before you save:'), h('ul', {}, warnings.map((one) => h('li', { key: one }, one)))),
     h('div', { class: 'row' },
       (isNew || changes.length > 0) && h('button', { type: 'button', class: 'main', onClick: save }, isNew ? 'Create event' : 'Save changes'),
       h('button', { type: 'button', onClick: back }, 'Back to the form')));
@@ -45,6 +46,6 @@ function Table({ head, rows }) {
   return h('div', { class: 'scroll', tabIndex: 0, role: 'region', 'aria-label': 'Changes' }, h('table', { class: 'texts' },
     h('thead', {}, h('tr', {}, head.map((one) => h('th', { scope: 'col', key: one }, one)))),
     h('tbody', {}, rows.map(([field, values, conflict]) => h('tr', { key: field.path, 'data-conflict': conflict ? 'yes' : null },
-      h('th', { scope: 'row' }, h('code', {}, field.path), conflict ? ' (conflict)' : ''),
+      h('th', { scope: 'row' }, field.label, ' ', h('code', { class: 'hint' }, field.path), conflict ? ' (conflict)' : ''),
       values.map((value, i) => h('td', { key: i, 'data-label': head[i + 1] }, h('bdi', {}, value === undefined ? '–' : shownValue(field, value)))))))));
 }

@@ -16,11 +16,17 @@ export function valueOf(field, text) {
   return PARSERS[field.kind](field.schema, text);
 }
 
+/** Return a value of a choice as the form shows it. */
+export function choiceText(value) {
+  return value.replaceAll('_', ' ');
+}
+
 /** Return a value as a short text for a comparison. */
 export function shownValue({ kind, unit }, value) {
   if (value === null || value === undefined || value === '') return 'none';
   if (kind === 'time') return `${localText(value).replace('T', ' ')} (${zoneAt(value)})`;
   if (kind === 'flag') return value ? 'yes' : 'no';
+  if (kind === 'choice') return choiceText(value);
   if (kind === 'number') return `${count(value)}${unit ? ` ${unit}` : ''}`;
   if (kind === 'list') return value.join(', ') || 'none';
   if (kind === 'json') return JSON.stringify(value) === '[]' ? 'none' : JSON.stringify(value);
@@ -75,13 +81,35 @@ const PARSERS = {
     try {
       const value = JSON.parse(text);
       const isList = [schema.type].flat().includes('array');
-      if (isList === Array.isArray(value) && value !== null && typeof value === 'object') return { value };
-      return { wrong: isList ? 'Enter a list in square brackets.' : 'Enter an object in braces.' };
+      if (isList !== Array.isArray(value) || value === null || typeof value !== 'object') {
+        return { wrong: isList ? 'Enter a list in square brackets.' : 'Enter an object in braces.' };
+      }
+      const wrong = isList ? wrongEntry(schema, value) : '';
+      return wrong ? { wrong } : { value };
     } catch (error) {
       return { wrong: `This is not valid JSON: ${error.message}.` };
     }
   },
 };
+
+/** Return what is wrong with the first invalid rule of a list, as a sentence; empty if all are valid. */
+function wrongEntry({ items, maxItems }, rules) {
+  if (rules.length > maxItems) return `Enter at most ${count(maxItems)} rules.`;
+  const names = Object.keys(items.properties);
+  for (const [index, rule] of rules.entries()) {
+    const where = `Rule ${index + 1}`;
+    if (rule === null || typeof rule !== 'object' || Array.isArray(rule)) return `${where} must be an object in braces.`;
+    if (!Object.keys(rule).length) return `${where} must have at least one of ${names.join(', ')}.`;
+    for (const [name, value] of Object.entries(rule)) {
+      if (!names.includes(name)) return `${where} must have only ${names.join(', ')}.`;
+      const member = items.properties[name];
+      if (!member.pattern) continue;
+      if (typeof value !== 'string' || !new RegExp(member.pattern, 'u').test(value)) return `${where}: ${name} must be ${member.description}.`;
+      if (value.length > member.maxLength) return `${where}: ${name} must have at most ${count(member.maxLength)} characters.`;
+    }
+  }
+  return '';
+}
 
 function parseText(schema, text) {
   if (text === '' && nullable(schema)) return { value: null };
