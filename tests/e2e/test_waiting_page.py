@@ -305,7 +305,7 @@ def test_the_language_is_the_visitors_and_their_choice_is_remembered(browser: Br
 
 def test_the_address_names_the_event(context: BrowserContext) -> None:
     with opened(context) as (tab, served):
-        served.room.calls.clear()
+        tab.goto("about:blank")
         asked: list[str] = []
         tab.on("request", lambda request: asked.append(request.url))
         tab.goto(f"{served.url}?event=another")

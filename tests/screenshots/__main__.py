@@ -30,9 +30,10 @@ MEDIA: dict[str, dict[str, Any]] = {
 
 def photograph(page: Page, name: Path) -> None:
     """One picture for each width and look."""
+    own = page.evaluate("document.documentElement.dir")
     for look, media in MEDIA.items():
         page.emulate_media(**media)
-        direction = "rtl" if look == "rtl" else ""
+        direction = "rtl" if look == "rtl" else own
         page.evaluate("(given) => { document.documentElement.dir = given }", direction)
         for width, height in WIDTHS.items():
             page.set_viewport_size({"width": width, "height": height})

@@ -229,7 +229,7 @@ def expired(tab: Page, room: ConsoleRoom) -> None:
     expect(tab.locator("#expired-list")).to_be_visible()
     tab.locator("#expired-next").click()
     expect(tab.locator("#expired-where")).to_contain_text("2")
-    tab.locator("summary").click()
+    tab.get_by_text("Show as a table", exact=True).click()
 
 
 def not_started(tab: Page, room: ConsoleRoom) -> None:

@@ -11,16 +11,15 @@ import { backOff, waitingRoom } from "./waiting-room.js";
 
 const pause = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
 const CHOICE = "waiting-room::language"; // shared by all events; no event id is ":language"
-const TURN_ICON =
-  "data:image/svg+xml,<svg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'>" +
-  "<rect width='32' height='32' rx='9' fill='%230a7d33'/><path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/></svg>";
 const requested = new URLSearchParams(location.search);
 const transaction = requested.get("transaction");
 const lost = `note_${requested.get("note")}`; // a form or a part of the address, by the gate
 const EVENT_ID = /^[A-Za-z0-9][A-Za-z0-9_.-]{0,63}$/; // as of the room's events
 const announcementOf = announcer();
 const { kept, keep } = storage();
-const icon = $("icon").href;
+const icon = $("icon").getAttribute("href");
+const turnIcon = icon.replace("3355d1", "0a7d33") // green, and a check mark in place of the circles
+  .replace(/<c.*>(?=<)/, "<path d='M8 17l6 6 11-13' stroke='white' stroke-width='4' fill='none'/>");
 let config, words, form, room, stop;
 let language, latest; // of the last call of setLanguage()
 let visitor = null; // of visit.js, once there is a position
@@ -132,7 +131,6 @@ function render() {
   write($("placing"), words[state.phase === "joining" ? "loading" : "placing"]);
   writeOrHide("wait-label", waitLabel(state, words));
   $("progress").value = state.progress || 0;
-  $("progress").setAttribute("aria-label", words.place);
   $("not-kept").hidden = state.kept !== false;
   $("checkout").hidden = hasClient();
   $("leaving").hidden = !hasClient();
@@ -154,6 +152,7 @@ function render() {
   $("reference").hidden = !request_id || current === "loading"; // it would move
   if (request_id) write($("reference-code"), reference(request_id, state.number));
   $("message").hidden = !state.message;
+  write($("message-title"), state.message ? words.message : "");
   write($("message-text"), state.message || "");
   $("trouble").hidden = !state.trouble;
   document.title = titleOf(found, words, form, nameOf());
@@ -166,7 +165,7 @@ function render() {
 function show(current) {
   showSection(current, !shown || shown === "loading");
   if ((current === "turn") !== (shown === "turn"))
-    $("icon").href = current === "turn" ? TURN_ICON : icon;
+    $("icon").href = current === "turn" ? turnIcon : icon;
   shown = current;
   showFailure("");
   if (current === "turn" && visitor) visitor.onTurn();
@@ -294,7 +293,8 @@ async function begin() {
   setLanguage(chosenLanguage());
   config = await load((tries) => read("config.json", tries > 1 ? { cache: "no-cache" } : {}));
   const asked = requested.get("event") || "";
-  if (EVENT_ID.test(asked) && !hasClient()) config.event_id = asked;
+  const one = config.openid || (config.entrance && !isAtGate()); // a site of one event
+  if (!one && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
   showBrand();
   if (config.entrance) $("purchase").dataset.word = "checkout"; // the site handles the purchase

@@ -141,6 +141,9 @@ export function troubleText({ trouble, held }, words, form, now) {
   ].filter(Boolean).join(" ");
 }
 
+/** A title and a text, with a pause between them when they are read aloud. */
+const sentences = ([title, text]) => [title.replace(/[.。]$/, ""), text].filter(Boolean).join(". ");
+
 /** Announcement for screen readers: relevant changes, not each poll. */
 export function announcer() {
   let last = { message: "" };
@@ -163,8 +166,8 @@ export function announcer() {
       last.near = ahead;
     } else if (news && phase === "turn") said.push(words.turn_title);
     else if (news && phase === "inside") said.push(words.inside_title);
-    else if (news && phase === "event") said.push(...eventText(state, words));
-    else if (news && phase === "over") said.push(...(words[reason] || words.ended));
+    else if (news && phase === "event") said.push(sentences(eventText(state, words)));
+    else if (news && phase === "over") said.push(sentences(words[reason] || words.ended));
     else if (news && words[phase]) said.push(words[phase]);
     if (message && message !== last.message) said.push(`${words.message}: ${message}`);
     last = { ...last, phase, reason, trouble, kind, message };

@@ -163,6 +163,11 @@ test("while nobody is served, the wait is no estimate, also for the next visitor
   assert.equal(waitLabel({ ...next, ahead: 9, wait: { kind: "unknown" } }, en), en.wait);
 });
 
+test("the title of a section is a sentence of its own when it is read aloud", () => {
+  assert.equal(announcer()({ phase: "event", event: { phase: "closed" } }, en, form, 0), `${en.closed[0]}. ${en.closed[1]}`);
+  assert.equal(announcer()({ phase: "over", reason: "expired" }, en, form, 0), `${en.expired[0]}. ${en.expired[1]}`);
+});
+
 test("a visitor near the front hears it once", () => {
   const near = { phase: "waiting", number: 9, ahead: 5, wait: { kind: "range", from: 1, to: 2 } };
   assert.ok(isNear(near) && !isNear({ ...near, wait: { kind: "paused" } }) && !isNear({ ...near, wait: { kind: "range", from: 2, to: 4 } }));
