@@ -48,6 +48,10 @@ WRONG = [
         "colors.background: text #161a23 on background #222222",
     ),
     ({"colors": {"muted": "#8a8a8a"}}, "colors.muted: muted"),
+    (
+        {"colors": {"muted": "#777777"}},
+        "colors.muted: muted #777777 on card #ffffff has a contrast of 4.4",
+    ),
     ({"colors": {"text": "#999999", "card": "#fefefe"}}, "colors.text: text #999999 on card"),
     ({"colors": {"card": "#fefefe", "muted": "#fefefe"}}, "colors.muted: muted #fefefe on card"),
     ({"colors_dark": {"card": "#ffffff"}}, "colors_dark.card: text #eff2f8 on card #ffffff"),

@@ -137,7 +137,9 @@ async function edited(after, before) {
   if (before === null) await choose(after.event_id);
   else if (after.event_id === context.api?.eventId) eventCard.edited(after, before);
   const words = `${nameOf(after)} was saved.`;
-  context.showResult(after.event_id === context.api?.eventId ? eventCard.card : eventList.card, 'done', words);
+  const { card } = after.event_id === context.api?.eventId ? eventCard : eventList;
+  context.showResult(card, 'done', words);
+  card.querySelector('.result').scrollIntoView({ block: 'nearest' });
   announce(words);
 }
 

@@ -57,6 +57,7 @@ def test_an_event_is_edited_and_the_edit_is_undone(room: ConsoleRoom, panel: Pag
     expect(panel.locator("#event-title")).to_have_text("Spring sale")
     assert document(room)["admission"]["per_minute"] == 300
     expect(answer(panel, "event")).to_have_text(f"Spring sale ({EVENT}) was saved.")
+    expect(answer(panel, "event")).to_be_in_viewport()
     expect(panel.locator("#undo-words")).to_contain_text("What visitors did meanwhile")
     panel.get_by_role("button", name="Undo: restore version 1").click()
     expect(answer(panel, "event")).to_contain_text("Undone")

@@ -48,6 +48,7 @@ test('too little contrast is an error of the colour that was written', () => {
   assert.equal(contrast('#000000', '#ffffff'), 21);
   const wrong = (...colours) => Object.keys(errorsOf(Object.fromEntries(colours.map(([name, value]) => [`page.brand.${name}`, value]))));
   assert.deepEqual(wrong(['colors.muted', '#8a8a8a']), ['page.brand.colors.muted']);
+  assert.match(errorsOf({ 'page.brand.colors.muted': '#777777' })['page.brand.colors.muted'], /a contrast of 4\.4\. It needs at least 4\.5/);
   assert.deepEqual(wrong(['colors.background', '#222222']), ['page.brand.colors.background']);
   assert.deepEqual(wrong(['colors.text', '#dddddd'], ['colors.card', '#fefefe']), ['page.brand.colors.text']);
   assert.deepEqual(wrong(['colors_dark.card', '#ffffff']), ['page.brand.colors_dark.card']);
@@ -70,6 +71,9 @@ test('an error vanishes when one of the fields that it concerns changes', () => 
   assert.deepEqual(typed(draft, 'title', 'x').errors, draft.errors);
   const api = refused(edit({}), FIELDS, 'schedule.closes_at must be after schedule.opens_at');
   assert.deepEqual(typed(api, 'schedule.opens_at', '').errors, {});
+  const id = refused(edit({}, null), FIELDS, 'event_id must be 1 to 64 letters');
+  assert.match(id.errors.event_id, /^Enter an event ID/);
+  assert.deepEqual(typed(id, 'event_id', 'other').errors, {});
   const whole = refused(edit({}), FIELDS, 'the document must be at most 16384 bytes of JSON');
   assert.equal(summaryOf(whole, FIELDS), 'This must be corrected: The document must be at most 16384 bytes of JSON.');
   assert.deepEqual(typed(whole, 'title', 'x').errors, {});

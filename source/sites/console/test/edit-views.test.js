@@ -56,6 +56,8 @@ test('the review has the labels of the form and the members', () => {
   const rows = parts.filter(({ type, props }) => type === 'th' && props.scope === 'row');
   assert.deepEqual(rows.map((row) => textOf(row)), ['Mode mode', 'Rate admission.per_minute']);
   assert.equal(parts.filter(({ type }) => type === 'code').length, 2);
+  const brand = review(reviewed(edit({ 'page.brand.name': 'Gala' }), FIELDS)).filter(({ type }) => type === 'td');
+  assert.deepEqual(brand.map(textOf), ['none', 'Gala']);
 });
 
 test('the review of a copy lists what differs from the default values', () => {
@@ -80,9 +82,11 @@ test('the help of the texts links to them if the address of the waiting page is 
 
 test('a colour has a swatch; without a colour, that of the page', () => {
   const parts = form(edit({ 'page.brand.colors.text': '#102030', 'page.brand.colors.card': 'red' }));
-  const colours = parts.filter(({ props }) => props.class === 'swatch').map(({ props }) => props.style.backgroundColor);
+  const colours = parts.filter(({ props }) => props.class === 'colour').map(({ props }) => props.style.backgroundColor);
   assert.ok(colours.includes('#102030') && colours.includes(field('page.brand.colors.muted').schema['x-own']));
   assert.equal(colours.includes('red'), false);
+  const help = parts.find(({ props }) => props.id === 'help-page.brand.colors.card');
+  assert.equal(textOf(help), 'A colour like #1a2b3c. Without one: #ffffff.');
 });
 
 test('warnings: members without an effect, protected addresses, and HTML that the room removes', () => {

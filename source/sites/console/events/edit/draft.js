@@ -74,8 +74,9 @@ export function toForm(draft) {
 
 /** Take the refusal of the API: its sentence is shown at the field that it names. */
 export function refused(draft, fields, sentence) {
-  const path = fieldNamed(fields, sentence)?.path ?? '';
-  return { ...draft, step: 'form', errors: { [path]: labelled(fields, sentence) }, about: { [path]: pathsOf(fields, sentence) } };
+  const ofId = draft.version === null && sentence.startsWith('event_id ');
+  const path = ofId ? 'event_id' : fieldNamed(fields, sentence)?.path ?? '';
+  return { ...draft, step: 'form', errors: { [path]: ofId ? WRONG_ID : labelled(fields, sentence) }, about: { [path]: pathsOf(fields, sentence) } };
 }
 
 /** Take the refusal of an id that another event has. */

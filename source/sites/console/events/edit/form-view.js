@@ -48,18 +48,24 @@ function Field({ field, draft, now, pageAddress, type }) {
   const { path, label, kind, schema } = field;
   const wrong = draft.errors[path];
   const id = `edit-${path}`;
-  const help = [field.unit && kind !== 'time' && `In ${field.unit}.`, kind === 'time' && `Local time (${zoneAt(now)}).`, field.help,
+  const help = [field.unit && kind !== 'time' && `In ${field.unit}.`, kind === 'time' && `Local time (${zoneAt(now)}).`, sentenceOf(field.help),
+    schema['x-own'] && `Without one: ${schema['x-own']}.`,
     kind === 'list' && 'One on each line.', kind === 'json' && 'As JSON.'].filter(Boolean).join(' ');
   const common = {
     id, value: draft.texts[path], 'aria-invalid': wrong ? 'true' : null,
-    placeholder: schema['x-own'], 'aria-describedby': [help && `help-${path}`, wrong && `wrong-${path}`].filter(Boolean).join(' ') || null,
+    'aria-describedby': [help && `help-${path}`, wrong && `wrong-${path}`].filter(Boolean).join(' ') || null,
     onInput: (event) => type(path, event.target.value),
   };
   return h('div', { class: MONO.includes(kind) ? 'field wide' : 'field' },
-    h('label', { for: id }, label, 'x-own' in schema || schema.description?.startsWith('a colour') ? h(Swatch, { colour: common.value || schema['x-own'] }) : null),
+    h('label', { for: id }, label, 'x-own' in schema || schema.description?.startsWith('a colour') ? h(Colour, { colour: common.value || schema['x-own'] }) : null),
     h(Control, { kind, schema, common }),
     wrong && h('p', { id: `wrong-${path}`, class: 'wrong' }, wrong),
     help && h('p', { id: `help-${path}`, class: 'hint' }, pageAddress ? withLink(help, pageAddress) : help));
+}
+
+/** A description without a period is a part of a sentence. */
+function sentenceOf(help) {
+  return !help || help.endsWith('.') ? help : `${help[0].toUpperCase()}${help.slice(1)}.`;
 }
 
 /** The help text with a link to the texts of the waiting page, if it names them. */
@@ -69,8 +75,8 @@ function withLink(help, pageAddress) {
   return [before, h('a', { href: `${pageAddress}${TEXTS}`, target: '_blank', rel: 'noopener' }, TEXTS), after];
 }
 
-function Swatch({ colour }) {
-  return COLOUR.test(colour ?? '') && h('span', { class: 'swatch', 'aria-hidden': 'true', style: { backgroundColor: colour } });
+function Colour({ colour }) {
+  return COLOUR.test(colour ?? '') && h('span', { class: 'colour', 'aria-hidden': 'true', style: { backgroundColor: colour } });
 }
 
 function Control({ kind, schema, common }) {

@@ -15,7 +15,7 @@ export function ReviewView({ draft, name, numbers, warnings, save, back }) {
   return h('div', { class: 'stack' },
     h('p', {}, words),
     numbers && h('p', { class: 'hint' }, numbers),
-    changes.length > 0 && h(Table, { head: ['Member', isNew ? 'Default' : 'Now', 'New'], rows: changes.map(({ field, before, after }) => [field, [before, after]]) }),
+    changes.length > 0 && h(Table, { head: ['Member', isNew ? 'Default' : 'Now', 'New'], rows: changes.map(({ field, before, after }) => [field, [before ?? null, after ?? null]]) }),
     warnings.length > 0 && h('div', { class: 'warnings' }, h('p', {}, 'Before you save:'), h('ul', {}, warnings.map((one) => h('li', { key: one }, one)))),
     h('div', { class: 'row' },
       (isNew || changes.length > 0) && h('button', { type: 'button', class: 'main', onClick: save }, isNew ? 'Create event' : 'Save changes'),
@@ -34,7 +34,7 @@ export function ConflictView({ draft, name, who, keep }) {
       : 'No member was changed by both of you to different values.'),
     h(Table, {
       head: ['Member', `Version ${draft.version}`, `Version ${theirs.version}`, 'Yours'],
-      rows: rows.map((row) => [row.field, [row.base, row.theirs, row.isMine ? row.mine : undefined], row.conflict]),
+      rows: rows.map((row) => [row.field, [row.base ?? null, row.theirs ?? null, row.isMine ? row.mine ?? null : undefined], row.conflict]),
     }),
     h('div', { class: 'row' },
       h('button', { type: 'button', class: 'main', onClick: () => keep('all') }, conflicts.length ? 'Keep all my changes…' : 'Keep my changes…'),
