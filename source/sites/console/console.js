@@ -7,12 +7,13 @@ import { DayHistory } from './live/day-history.js';
 import { metricsCsv, fileName } from './page/csv.js';
 import { ConsoleContext } from './page/console-context.js';
 import { announce, byId, download, write } from './page/dom.js';
+import { Drafts } from './page/drafts.js';
 import { EventEditor } from './events/edit/editor.js';
 import { EventCard } from './events/event-card.js';
 import { EventList } from './events/event-list.js';
-import { isEventId, nameOf } from './events/events.js';
+import { isEventId, nameOf, replacementOf } from './events/events.js';
 import { ExternalMoves } from './admission/external-moves.js';
-import { CallError } from './api/errors.js';
+import { CallError, isUnknownEvent } from './api/errors.js';
 import { ExpiredCard } from './visitors/expired-tokens.js';
 import { isNewer } from './live/metrics.js';
 import { History } from './live/history.js';
@@ -21,7 +22,7 @@ import { ActionLog } from './live/log.js';
 import { LiveView } from './live/live-view.js';
 import { MessageCard } from './visitors/message.js';
 import { FreshnessBar, offersApiTime, showMetrics } from './live/metrics-view.js';
-import { publicStatus } from './api/public-status.js';
+import { firstRead, readLimited } from './api/first-read.js';
 import { freshness, Poller } from './live/poller.js';
 import { blockRepeatedInput } from './page/repeated-input.js';
 import { ResetCard } from './admission/reset.js';
@@ -31,6 +32,7 @@ import { signIn, signInWith } from './sign-in/session.js';
 import { showFormError, clearKeys, prefill, readForm } from './sign-in/form.js';
 import { VisitorCard } from './visitors/visitor.js';
 
+const ONCE_BUTTONS = '#panel [data-once]:not(#editor) button'; // that change something
 const history = new History();
 const charts = new Charts(history);
 const freshnessBar = new FreshnessBar();
@@ -41,7 +43,7 @@ const context = new ConsoleContext({
 });
 const editor = new EventEditor(context, edited, (eventId) => eventList.find(eventId) !== null);
 const eventList = new EventList(context, choose, () => editor.create(), followList);
-const eventCard = new EventCard(context, editor, shown);
+const eventCard = new EventCard(context, editor, shown, deleted);
 const live = new LiveView(context);
 const dayHistory = new DayHistory(context);
 const externalMoves = new ExternalMoves();
@@ -52,8 +54,10 @@ const visitor = new VisitorCard(context);
 const expired = new ExpiredCard(context, (requestId) => visitor.lookUp(requestId));
 const reset = new ResetCard(context);
 const ruleTester = new RuleTester(context);
+const drafts = new Drafts([message, admit, visitor, inlet]);
 
 let room = ''; // address of the private API
+let ownEvent = ''; // event of the deployment
 let signedIn = null; // the form of the sign-in, with the chosen event
 let receivedAt = 0;
 let failure = null;
@@ -69,6 +73,10 @@ const poller = new Poller({
   request: () => (context.limited ? readLimited(context.api, context.publicApi) : context.api.metrics()),
   received: (response) => (context.limited ? takeLimited(response) : take(response)),
   failed: (error) => {
+    if (isUnknownEvent(error)) {
+      deleted(null);
+      return;
+    }
     failure = error;
     showFreshness();
   },
@@ -99,6 +107,7 @@ function take(metrics) {
   message.show(metrics);
   admit.follow(metrics);
   inlet.follow();
+  eventList.showOwn(context.api.eventId, metrics);
   followEvents();
   showFreshness();
 }
@@ -121,14 +130,46 @@ function followEvents() {
 
 /** Read the document of the chosen event again if the list has another version of it. */
 function followList() {
-  eventCard.follow(eventList.find(context.api.eventId), context.metrics?.phase);
+  if (!context.gone) eventCard.follow(eventList.find(context.api.eventId), context.metrics?.phase);
 }
 
-/** A document of the chosen event is shown; null: it was deleted. */
+/** A document of the chosen event is shown. */
 function shown(event) {
   live.show(event);
-  const row = event && eventList.find(event.event_id);
-  if (event === null || (row && row.version < event.version)) eventList.read();
+  admit.show();
+  inlet.showStrategy();
+  const row = eventList.find(event.event_id);
+  if (row && row.version < event.version) eventList.read();
+}
+
+/** The chosen event was deleted: here, with its document, or elsewhere (null). No call is made for it any more. */
+function deleted(event) {
+  if (context.gone || context.api === null) return;
+  const { eventId } = context.api;
+  context.gone = true;
+  stopUpdates();
+  drafts.forget(eventId);
+  for (const button of document.querySelectorAll(ONCE_BUTTONS)) button.toggleAttribute('data-forbidden', true);
+  eventCard.showGone(eventId);
+  live.showGone();
+  admit.show();
+  showFreshness();
+  if (event === null) context.log.add('Deleted elsewhere', 'seen', `${eventId} no longer exists.`);
+  showAnother(event);
+}
+
+/** Read the list again; after a deletion of this page, show another event. */
+async function showAnother(event) {
+  const { api } = context;
+  await eventList.read();
+  const next = event && replacementOf(event.event_id, ownEvent, eventList.ids);
+  if (!next || context.api !== api) return;
+  const first = await firstRead(api.of(next), context.publicApi).catch(() => null);
+  if (first === null || context.api !== api) return;
+  open(api.of(next), { ...signedIn, eventId: next }, first);
+  const words = `${nameOf(event)} was deleted. The console shows ${next} now.`;
+  context.showResult(eventCard.card, 'done', words);
+  announce(words);
 }
 
 /** An event was saved: a new one is chosen, an edited one can be restored. */
@@ -143,32 +184,10 @@ async function edited(after, before) {
   announce(words);
 }
 
-/** Read the document of an event, and its numbers from the public API; null without them. */
-async function readLimited(api, publicApi) {
-  const [event, status] = await Promise.all([
-    api.event(),
-    publicApi ? publicStatus(publicApi, api.eventId).catch(() => null) : null,
-  ]);
-  const numbers = status && { queue: status.queue_counter, serving: status.serving_counter, waiting: status.waiting_num };
-  return { event, numbers };
-}
-
-/** Read the metrics of an event; for keys that are allowed its own routes only, document and numbers. */
-async function firstRead(api, publicApi) {
-  try {
-    return { metrics: await api.metrics() };
-  } catch (error) {
-    if (error.kind !== 'rights') throw error;
-    const limited = await readLimited(api, publicApi).catch(() => null);
-    if (limited === null) throw error;
-    return { limited };
-  }
-}
-
 /** Show another event, with the same keys. */
 async function choose(eventId) {
   const { api } = context;
-  if (api === null || eventId === api.eventId) return;
+  if (api === null || (eventId === api.eventId && !context.gone)) return;
   if (document.querySelector('[data-busy]')) {
     context.showResult(eventList.card, 'refused', 'Wait for the response of the API first.');
     return;
@@ -178,12 +197,21 @@ async function choose(eventId) {
     () => firstRead(next, context.publicApi), () => `Showing ${eventId}.`);
   if (first === null || context.api !== api) return;
   context.showResult(eventList.card, 'done', '');
-  poller.stop();
+  stopUpdates();
   open(next, { ...signedIn, eventId }, first);
+}
+
+function stopUpdates() {
+  poller.stop();
+  byId('pause').setAttribute('aria-pressed', 'false');
 }
 
 function showFreshness() {
   if (context.api === null || document.visibilityState === 'hidden') return;
+  if (context.gone) {
+    freshnessBar.showGone();
+    return;
+  }
   const fresh = freshness({
     now: Date.now(),
     receivedAt,
@@ -280,7 +308,11 @@ function focusSignIn() {
 function open(api, form, { metrics = null, limited = null }) {
   clearKeys();
   if (form.endpoint !== room) clearRoom();
-  else if (form.eventId !== signedIn?.eventId) clearEvent();
+  else if (form.eventId !== signedIn?.eventId || context.gone) {
+    if (!context.gone) drafts.keep(signedIn.eventId);
+    clearEvent();
+    drafts.restore(form.eventId);
+  }
   room = form.endpoint;
   signedIn = form;
   context.api = api;
@@ -326,8 +358,7 @@ function leave(keepRoom) {
   session = null;
   operator = null;
   renew = null;
-  poller.stop();
-  byId('pause').setAttribute('aria-pressed', 'false');
+  stopUpdates();
   if (!keepRoom) clearRoom();
   document.title = 'Console';
   showView(false);
@@ -342,6 +373,7 @@ function clearRoom() {
   eventList.clear();
   editor.close();
   ruleTester.clear();
+  drafts.clear();
   clearEvent();
 }
 
@@ -350,6 +382,8 @@ function clearEvent() {
   failure = null;
   discarded = null;
   context.metrics = null;
+  context.gone = false;
+  for (const button of document.querySelectorAll(ONCE_BUTTONS)) button.removeAttribute('data-forbidden');
   context.limitedNumbers = null;
   history.clear();
   dayHistory.clear();
@@ -398,9 +432,10 @@ byId('provider-go').addEventListener('click', () => {
     provider.start(form, { keep: room !== '' });
   }
 });
-byId('refresh').addEventListener('click', () => poller.refresh());
+byId('refresh').addEventListener('click', () => (context.gone ? eventList.read({ requested: true }) : poller.refresh()));
 byId('try-now').addEventListener('click', () => poller.refresh());
 byId('pause').addEventListener('click', () => {
+  if (context.gone) return;
   poller.pause(!poller.paused);
   byId('pause').setAttribute('aria-pressed', String(poller.paused));
   showFreshness();
@@ -409,6 +444,7 @@ byId('metrics-csv').addEventListener('click', () => {
   download(fileName(context.api.eventId, 'metrics', Date.now()), metricsCsv(history.points));
 });
 byId('read-settings').addEventListener('click', readSettings);
+window.addEventListener('online', () => poller.retry());
 document.addEventListener('visibilitychange', () => poller.hide(document.visibilityState === 'hidden'));
 window.addEventListener('pagehide', () => leave(false)); // a page in the back-forward cache must not keep keys
 window.addEventListener('beforeunload', (event) => {
@@ -421,6 +457,10 @@ setInterval(() => {
   showOperator();
   if (context.api === null || document.visibilityState === 'hidden') return;
   eventList.tick(poller.paused);
+  if (context.gone) {
+    eventList.follow();
+    return;
+  }
   eventCard.tick(poller.paused);
   dayHistory.tick(poller.paused);
   live.tick(poller.paused);
@@ -429,7 +469,8 @@ setInterval(() => {
 async function readSettings() {
   showFormError('');
   try {
-    const { signIn: settings, waitingRoom } = await prefill();
+    const { signIn: settings, waitingRoom, eventId } = await prefill();
+    ownEvent = eventId;
     provider.use(settings);
     eventCard.pageAddress = waitingRoom;
     editor.pageAddress = waitingRoom;

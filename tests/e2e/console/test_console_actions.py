@@ -46,7 +46,9 @@ def test_the_serving_position_moves_by_buttons_and_by_any_number(
     )
     expect(panel.get_by_role("button", name="Admit", exact=True)).to_be_enabled()
     panel.get_by_label("Any number").press("Enter")
-    expect(panel.get_by_role("dialog")).to_contain_text("Only 100 visitors are waiting.")
+    expect(panel.get_by_role("dialog")).to_contain_text(
+        "Only 100 visitors wait behind the serving position; 100 visitors have their turn"
+    )
     panel.get_by_role("dialog").get_by_role("button", name="Admit 250").click()
     expect(metric(panel, "serving")).to_have_text("350")
     expect(logged(panel)).to_contain_text("Admit 250. The serving position is now 350.")

@@ -133,7 +133,10 @@ def test_an_action_is_confirmed_with_the_numbers_of_the_event(
     ):  # fmt: skip
         expect(panel.locator(f"[data-action={action}]:not([data-forbidden])")).to_be_enabled()
         act(panel, action)
-        expect(answer(panel, "event")).to_have_text(f"{EVENT} is {after}.")
+        expect(answer(panel, "event")).to_contain_text(f"{EVENT} is {after}.")
+        expect(panel.locator("#undo-box")).to_be_visible(visible=action != "close")
+        if action == "close":  # of a draining event
+            expect(answer(panel, "event")).to_contain_text("There is no undo.")
     assert room.calls.count(f"POST {ACTIONS}close") == 1
 
 
@@ -154,11 +157,18 @@ def test_an_action_that_the_phase_forbids_shows_the_reason(room: ConsoleRoom, pa
         "The event is closed, and this phase does not allow the change."
     )
     expect(panel.locator("#event-phase")).to_have_text("Closed")
-    expect(panel.get_by_role("button", name="Admit 10 more")).to_be_enabled()
-    panel.get_by_role("button", name="Admit 10 more").click()
+    admit = panel.get_by_role("button", name="Admit 10 more")
+    expect(admit).to_have_attribute("data-forbidden", "")
+    admit.click()
     expect(answer(panel, "admit")).to_have_text(
-        "The event is closed, and this phase does not allow the change."
+        "Admission is not possible while the event is closed. Open it first."
     )
+    assert "POST /increment_serving_counter" not in room.calls
+    assert accessibility(panel) == []
+    expect(panel.locator("[data-action=open]")).to_be_enabled()
+    act(panel, "open")
+    expect(answer(panel, "admit")).to_be_hidden()  # the reason is past
+    expect(admit).not_to_have_attribute("data-forbidden", "")
 
 
 def test_a_change_by_another_operator_is_shown(room: ConsoleRoom, panel: Page) -> None:
@@ -254,11 +264,103 @@ def test_a_deleted_and_an_unknown_event_have_a_sentence(room: ConsoleRoom, page:
     documents.act("tour", "close", actor=ADA)
     documents.delete("tour", None, actor=ADA)
     act(page, "close")
-    expect(answer(page, "event")).to_have_text("No event of this waiting room has this id.")
-    expect(page.locator("#event-phase")).to_have_text("Unknown")
+    gone = "This event no longer exists. Choose another event in the list."
+    expect(answer(page, "event")).to_have_text(gone)
+    expect(page.locator("#event-phase")).to_have_text("Deleted")
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#state-strip dd").first).to_have_text("–")
+    expect(page.locator("#undo-box")).to_be_hidden()
+    expect(page.locator("#event-list li")).to_have_count(1)
+    page.wait_for_timeout(700)  # the buttons have rested
+    before = list(room.calls)
+    for button in (page.locator("[data-action=open]"), page.get_by_role("button", name="Publish")):
+        expect(button).to_have_attribute("data-forbidden", "")
+        button.click()
+    expect(answer(page, "message")).to_have_text(gone)
+    page.wait_for_timeout(6_000)
+    assert room.calls == before  # nothing of the deleted event is polled
+    assert accessibility(page) == []
     page.get_by_label("Event ID").fill("nobody")
     page.get_by_role("button", name="Show event").click()
     expect(answer(page, "events")).to_contain_text("not an event of this waiting room")
+    row(page, EVENT).click()
+    expect(page.locator("#event-phase")).to_have_text("Open")
+    expect(page.locator("#state-words")).to_contain_text("Live")
+    expect(page.get_by_role("button", name="Publish")).not_to_have_attribute("data-forbidden", "")
+
+
+def test_after_a_deletion_another_event_is_shown(room: ConsoleRoom, page: Page) -> None:
+    create(room, "tour", title="Spring tour")
+    create(room, "aaa")
+    room.in_memory_room.visitors(7)
+    sign_in(page)
+    row(page, "Spring tour").click()
+    expect(page.locator("#event-title")).to_have_text("Spring tour")
+    act(page, "close")
+    expect(answer(page, "event")).to_have_text("Spring tour (tour) is closed.")
+    expect(page.get_by_role("button", name="Delete…")).to_be_enabled()
+    page.get_by_role("button", name="Delete…").click()
+    page.get_by_label("Type tour to confirm").fill("tour")
+    page.keyboard.press("Enter")
+    expect(answer(page, "event")).to_have_text(
+        f"Spring tour (tour) was deleted. The console shows {EVENT} now."
+    )
+    expect(answer(page, "event")).to_be_visible()
+    expect(page.locator("#event-title")).to_have_text(EVENT)
+    expect(page.locator("#event-phase")).to_have_text("Open")
+    expect(page.locator("#undo-box")).to_be_hidden()
+    expect(page.locator("#stale")).to_be_hidden()
+    expect(page.locator("#event-list li")).to_have_count(2)
+    expect(row(page, EVENT)).to_contain_text("7 waiting")
+    expect(page.locator("#state-strip dd").first).to_contain_text("Created by")
+    assert page.url.endswith(f"?event={EVENT}")
+
+
+def test_input_that_was_not_sent_is_kept_for_each_event(room: ConsoleRoom, page: Page) -> None:
+    create(room, "tour")
+    sign_in(page)
+    expect(page.locator("#event-phase")).to_have_text("Open")
+    fields = {
+        "Shown on the waiting page": "half a sent",
+        "Any number": "25",
+        "Reference, queue number or request ID": "1234",
+    }
+    for label, text in fields.items():
+        page.get_by_label(label).fill(text)
+    row(page, "tour").click()
+    expect(page.locator("#event-title")).to_have_text("tour")
+    for label in fields:
+        expect(page.get_by_label(label)).to_have_value("")
+    page.get_by_label("Any number").fill("x")
+    page.get_by_role("button", name="Admit", exact=True).click()
+    expect(answer(page, "admit")).to_contain_text("Enter a whole number")
+    page.get_by_label("Any number").fill("3")
+    expect(answer(page, "admit")).to_be_hidden()
+    row(page, EVENT).click()
+    expect(page.locator("#event-title")).to_have_text(EVENT)
+    for label, text in fields.items():
+        expect(page.get_by_label(label)).to_have_value(text)
+    expect(page.locator("#move-preview")).to_contain_text("0 → 25")
+
+
+def test_offline_nothing_is_sent_and_the_next_attempt_is_at_once(
+    room: ConsoleRoom, panel: Page
+) -> None:
+    expect(panel.locator("#event-phase")).to_have_text("Open")
+    panel.context.set_offline(True)
+    panel.get_by_label("Shown on the waiting page").fill("Soon")
+    panel.get_by_role("button", name="Publish").click()
+    expect(answer(panel, "message")).to_contain_text("offline, so nothing was sent.")
+    expect(panel.get_by_label("Shown on the waiting page")).to_have_value("Soon")
+    for _ in range(4):  # the pause before the next attempt gets longer
+        panel.get_by_role("button", name="Refresh", exact=True).click()
+        panel.wait_for_timeout(100)
+    expect(panel.locator("#stale-words")).to_contain_text("Retrying in")
+    expect(panel.locator("#upkeep")).to_have_css("font-style", "italic")
+    expect(panel.locator("#minute-arrived")).to_have_css("font-style", "italic")
+    panel.context.set_offline(False)
+    expect(panel.locator("#stale")).to_be_hidden(timeout=3_000)
+    assert room.in_memory_room.event_documents.show(EVENT)["message"] == ""
 
 
 def test_an_unreachable_api_has_a_sentence(room: ConsoleRoom, panel: Page) -> None:

@@ -4,6 +4,7 @@
 import { confirmed } from '../page/confirm.js';
 import { cardOf, newCallId } from '../page/console-context.js';
 import { byId, markWrong, write } from '../page/dom.js';
+import { GONE, admissionRefusal, automaticStrategy } from '../events/events.js';
 import { previewMove } from '../live/metrics.js';
 import { count, some, time } from '../page/format.js';
 
@@ -41,7 +42,42 @@ export class AdmitCard {
     write(byId('move-preview'), by && metrics ? moveText(previewMove(metrics, by)) : '');
     write(byId('move-back-preview'), by && metrics ? moveBackText(previewMove(metrics, -by), metrics) : '');
     byId('move-back-preview').hidden = !by;
-    write(byId('moved-elsewhere'), externalMoveText(this.#externalMoves.last));
+    write(byId('moved-elsewhere'), externalMoveText(this.#externalMoves.last, automaticStrategy(this.#context.event)));
+    this.#showRefusal();
+  }
+
+  /** Mark the buttons while the phase does not allow a move. */
+  #showRefusal() {
+    const refusal = this.#refusal();
+    write(byId('admit-reason'), refusal);
+    byId('admit-go').classList.toggle('main', !refusal);
+    for (const button of this.#card.querySelectorAll('button:not([data-again])')) {
+      button.toggleAttribute('data-forbidden', Boolean(refusal));
+      if (refusal) button.setAttribute('aria-describedby', 'admit-reason');
+      else button.removeAttribute('aria-describedby');
+    }
+  }
+
+  #refusal() {
+    return this.#context.gone ? GONE : admissionRefusal(this.#context.phase);
+  }
+
+  /** Show why no move is possible now; returns whether there is a reason. */
+  #refused() {
+    this.#context.endRefusal(this.#card);
+    const refusal = this.#refusal();
+    if (refusal) this.#context.refuse(this.#card, refusal, this.#context.phase);
+    return refusal !== '';
+  }
+
+  /** The number in the field, or null. */
+  get draft() {
+    return byId('admit-by').value || null;
+  }
+
+  set draft(text) {
+    byId('admit-by').value = text;
+    this.show();
   }
 
   /** Apply new metrics; after an external move, the last move cannot be undone. */
@@ -52,12 +88,14 @@ export class AdmitCard {
 
   clear() {
     byId('admit-by').value = '';
+    markWrong(byId('admit-by'), false);
     this.#forget();
     this.#context.showResult(this.#card, 'done', '');
     this.show();
   }
 
   async #moveByInput(direction) {
+    if (this.#refused()) return;
     const input = byId('admit-by');
     const by = wholeNumber(input.value);
     markWrong(input, !by);
@@ -74,7 +112,7 @@ export class AdmitCard {
 
   async #move(by) {
     const { api, metrics } = this.#context;
-    if (metrics === null || this.#card.dataset.busy || this.#confirming) return null;
+    if (metrics === null || this.#card.dataset.busy || this.#confirming || this.#refused()) return null;
     this.#confirming = true;
     try {
       // the metrics may be some seconds old: read them again before asking for confirmation
@@ -109,7 +147,7 @@ export class AdmitCard {
   async #undo() {
     const { api } = this.#context;
     const lastMove = this.#lastMove;
-    if (api === null || lastMove === null || this.#card.dataset.busy) return;
+    if (api === null || lastMove === null || this.#card.dataset.busy || this.#refused()) return;
     this.#forget();
     byId('main').focus();
     let metrics;
@@ -158,11 +196,15 @@ export function confirmationFor(by, metrics) {
   if (by <= LARGE && !far) return null;
   return {
     title: `Admit ${count(by)}?`,
-    words: far
-      ? `Only ${some(metrics.inQueue, 'visitor is', 'visitors are')} waiting. ${moveText(next)}`
-      : moveText(next),
+    words: far ? `${fewText(metrics)} ${moveText(next)}` : moveText(next),
     action: `Admit ${count(by)}`,
   };
+}
+
+/** Describe those who wait; the number of waiting visitors also has those with an open turn. */
+function fewText({ inQueue, openTurns = 0 }) {
+  if (openTurns === 0) return `Only ${some(inQueue, 'visitor is', 'visitors are')} waiting.`;
+  return `Only ${some(inQueue, 'visitor waits', 'visitors wait')} behind the serving position; ${some(openTurns, 'visitor has a turn', 'visitors have their turn')} and did not enter yet.`;
 }
 
 /** Describe the effect of a move back. */
@@ -181,9 +223,9 @@ export function moveText({ from, to, served, ahead }) {
   return `${count(from)} → ${count(to)}: ${words}.`;
 }
 
-/** Describe the latest external move. */
-export function externalMoveText(move) {
-  return move
-    ? `Moved from ${count(move.from)} to ${count(move.to)} by an inlet or another operator (seen ${time(move.at)}).`
-    : '';
+/** Describe the latest external move. `strategy`: that of automatic admission, or empty. */
+export function externalMoveText(move, strategy = '') {
+  if (!move) return '';
+  const who = strategy ? `automatic admission (${strategy})` : 'an inlet';
+  return `Moved from ${count(move.from)} to ${count(move.to)} by ${who} or another operator (seen ${time(move.at)}).`;
 }

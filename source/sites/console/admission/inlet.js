@@ -3,9 +3,11 @@
 
 import { cardOf } from '../page/console-context.js';
 import { byId, make, write } from '../page/dom.js';
+import { automaticStrategy } from '../events/events.js';
 import { count, some, span, time } from '../page/format.js';
 
-export const LOOKUP_INTERVAL = 30; // seconds between look-ups while there is no inlet
+export const RETRY_INTERVAL = 30; // seconds between look-ups while it is not known whether there is an inlet
+export const LOOKUP_INTERVAL = 600; // seconds between look-ups while there is no inlet
 export const MAX_RUN_AGE = 180; // seconds without a run after which an inlet counts as stopped
 
 export const STRATEGIES = {
@@ -21,6 +23,8 @@ export class InletCard {
   #context;
   #card = cardOf(byId('inlet-form'));
   #shown = null;
+  #missing = false; // the API said that there is no inlet
+  #draft = {}; // input to restore when the inlet is shown
   #readAt = -Infinity;
   #sequence = 0; // number of the latest call: a response to an earlier call is discarded
 
@@ -36,11 +40,34 @@ export class InletCard {
 
   /** Read the inlet with each refresh of the metrics; less often while there is none. */
   follow() {
-    if (this.#shown !== null || performance.now() - this.#readAt >= LOOKUP_INTERVAL * 1000) this.read();
+    const interval = this.#missing ? LOOKUP_INTERVAL : RETRY_INTERVAL;
+    if (this.#shown !== null || performance.now() - this.#readAt >= interval * 1000) this.read();
+    else this.showStrategy();
+  }
+
+  /** Without an inlet, say what moves the serving position. */
+  showStrategy() {
+    if (this.#missing) write(byId('inlet-none'), noInletText(automaticStrategy(this.#context.event)));
+  }
+
+  /** The targets that the operator changed and did not save, by name, or null. */
+  get draft() {
+    const changed = [...byId('inlet-targets').querySelectorAll('input')]
+      .filter((input) => this.#shown && input.value !== String(this.#shown.targets[input.name]))
+      .map((input) => [input.name, input.value]);
+    return changed.length ? Object.fromEntries(changed) : null;
+  }
+
+  set draft(values) {
+    this.#draft = values;
   }
 
   clear() {
+    this.#sequence += 1;
     this.#shown = null;
+    this.#missing = false;
+    this.#draft = {};
+    byId('inlet-targets').replaceChildren();
     this.#readAt = -Infinity;
     this.#context.showResult(this.#card, 'done', '');
     this.#none('Checking for an inlet…');
@@ -62,7 +89,9 @@ export class InletCard {
       if (api !== this.#context.api || sequence !== this.#sequence) return;
       if ([400, 404].includes(error.status) && error.own) { // 400: an inlet belongs to the event of the deployment
         this.#shown = null;
-        this.#none('No inlet is running for this event. The serving position is moved by hand.');
+        this.#missing = true;
+        this.#none('');
+        this.showStrategy();
       } else {
         if (this.#shown === null) this.#none('Unknown.');
         else this.#showState({ state: 'stale', words: 'Unknown' });
@@ -108,6 +137,7 @@ export class InletCard {
 
   #show(inlet, saved = false) {
     const before = this.#shown;
+    this.#missing = false;
     const now = (this.#context.metrics?.serverTime ?? Date.now()) / 1000;
     this.#shown = inlet;
     byId('inlet-none').hidden = true;
@@ -128,7 +158,8 @@ export class InletCard {
     const place = byId('inlet-targets');
     const names = inOrder(targets);
     if (names.join() !== [...place.querySelectorAll('input')].map((input) => input.name).join()) {
-      place.replaceChildren(...names.map((name) => field(name, targets[name])));
+      place.replaceChildren(...names.map((name) => field(name, this.#draft[name] ?? targets[name])));
+      this.#draft = {};
       return;
     }
     for (const input of place.querySelectorAll('input')) {
@@ -150,6 +181,11 @@ function field(name, value) {
 function inOrder(targets) {
   const known = Object.keys(TARGETS).filter((name) => name in targets);
   return [...known, ...Object.keys(targets).filter((name) => !(name in TARGETS)).sort()];
+}
+
+/** Describe what moves the serving position without an inlet; `strategy`: that of automatic admission, or empty. */
+export function noInletText(strategy) {
+  return `No inlet is running for this event. The serving position is moved by ${strategy ? `automatic admission (${strategy})` : 'hand'}.`;
 }
 
 /** Describe targets. */

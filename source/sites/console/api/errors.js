@@ -12,9 +12,10 @@ export class CallError extends Error {
    * `unconfirmed`: the call may have taken effect. `ahead`: seconds by which this device's clock is
    * ahead of the API's (negative: behind), if that is the cause. `retryAfter`: seconds, if returned.
    * `own`: the error came from the room itself, not from a gateway or proxy. `said`: its own sentence.
-   * `current`: the current document, if the version of the call was not.
+   * `current`: the current document, if the version of the call was not. `phase`: the phase that does
+   * not allow the call, or empty.
    */
-  constructor(kind, text, { status = 0, unconfirmed = false, ahead = null, retryAfter = 0, own = false, said = '', current = null } = {}) {
+  constructor(kind, text, { status = 0, unconfirmed = false, ahead = null, retryAfter = 0, own = false, said = '', current = null, phase = '' } = {}) {
     super(text);
     this.name = 'CallError';
     this.kind = kind;
@@ -25,7 +26,14 @@ export class CallError extends Error {
     this.own = own;
     this.said = said;
     this.current = current;
+    this.phase = phase;
   }
+}
+
+/** Return whether the room says that it has no event of this id. */
+export function isUnknownEvent(error) {
+  return [400, 404].includes(error?.status) && error.own
+    && /not an event of this waiting room|no event of this waiting room/i.test(error.said);
 }
 
 // Message of API Gateway → kind and text; the first match counts.
@@ -69,7 +77,7 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
     return new CallError('address', 'There is no private API at this address. Check the address.', more);
   }
   if (status === 409 && body?.reason in PHASES) {
-    return new CallError('phase', `The event is ${PHASES[body.reason][0].toLowerCase()}, and this phase does not allow the change.`, more);
+    return new CallError('phase', `The event is ${PHASES[body.reason][0].toLowerCase()}, and this phase does not allow the change.`, { ...more, phase: body.reason });
   }
   if (current) {
     return new CallError('refused', /event exists/.test(said)
@@ -77,6 +85,11 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
       : 'Somebody else changed this event since you opened it. Look at its current version, then try again.', more);
   }
   return new CallError('refused', said ? asSentence(said) : `The API returned status ${status}.`, more);
+}
+
+/** Error for a change that was not sent, because the device is offline. */
+export function explainNotSent() {
+  return new CallError('offline', 'This device is offline, so nothing was sent. Your input stays. Try again when the device is online.');
 }
 
 /** Error for a call without a response. */

@@ -6,10 +6,11 @@ import { MAX_MOVE, wholeNumber } from '../admission/admit.js';
 import { cardOf, newCallId } from '../page/console-context.js';
 import { announce, byId, make, write } from '../page/dom.js';
 import { count, dateTime } from '../page/format.js';
-import { undoEditOf, undoOf } from './undo.js';
+import { noUndoText, undoEditOf, undoOf } from './undo.js';
+import { isUnknownEvent } from '../api/errors.js';
 import { UndoOffer } from './undo-offer.js';
 import { documentOf } from './edit/draft.js';
-import { ACTIONS, confirmationOf, countdown, nameOf, nextChange, numbersText, phaseOf, refusalOf } from './events.js';
+import { ACTIONS, GONE, confirmationOf, countdown, deletionRefusal, doneText, nameOf, nextChange, numbersText, phaseOf, refusalOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the document
 const FULL_CONSOLE_HAS = ['admit', 'reset']; // the full console has cards for these actions
@@ -18,7 +19,7 @@ const TIMES = [['Pre-queue', 'pre_queue_at'], ['Opening', 'opens_at'], ['Closing
 export class EventCard {
   #context;
   #changed;
-  #editor;
+  #deleted;
   #undo = new UndoOffer((undo) => this.#undoChange(undo));
   #card = cardOf(byId('event-actions'));
   #buttons = new Map(); // action → button and reason
@@ -28,14 +29,20 @@ export class EventCard {
   #pageAddress = '';
   #passed = 0; // time of the latest change of the schedule after which the document was read
 
-  /** `changed(event)` gets each document that is shown, or null after a deletion; `editor` edits one. */
-  constructor(context, editor, changed) {
+  /**
+   * `editor` edits a document, `changed(event)` gets each one that is shown. `deleted(event)` gets the one
+   * that was deleted here, or null if the event was deleted elsewhere.
+   */
+  constructor(context, editor, changed, deleted) {
     this.#context = context;
-    this.#editor = editor;
     this.#changed = changed;
-    byId('event-edit').addEventListener('click', () => this.#event?.phase && editor.edit(this.#event));
-    byId('event-copy').addEventListener('click', () => this.#event?.phase && editor.copy(this.#event));
-    byId('event-delete').addEventListener('click', () => this.#delete());
+    this.#deleted = deleted;
+    for (const [id, act] of [['edit', (event) => editor.edit(event)], ['copy', (event) => editor.copy(event)], ['delete', () => this.#delete()]]) {
+      byId(`event-${id}`).addEventListener('click', () => {
+        if (this.#event?.gone) this.#context.refuse(this.#card, GONE);
+        else if (this.#event?.phase) act(this.#event);
+      });
+    }
     for (const [action, { label }] of Object.entries(ACTIONS)) {
       const reason = make('span', { id: `reason-${action}`, class: 'unseen' });
       const button = make('button', { type: 'button', 'data-action': action }, `${label}…`);
@@ -67,6 +74,7 @@ export class EventCard {
   clear() {
     this.#sequence += 1;
     this.#event = null;
+    this.#context.event = null;
     this.#readAt = -Infinity;
     this.#passed = 0;
     this.#undo.offer(null);
@@ -105,6 +113,8 @@ export class EventCard {
     const before = this.#event;
     const [words, state] = phaseOf(event);
     this.#event = event;
+    this.#context.event = event;
+    this.#context.endRefusalsOf(event.phase);
     this.#readAt = performance.now();
     this.#context.serverClock.observe(event.serverTime);
     write(byId('event-title'), event.title || event.event_id);
@@ -151,10 +161,30 @@ export class EventCard {
     }
   }
 
+  /** Show that the event was deleted. */
+  showGone(eventId) {
+    this.#sequence += 1;
+    this.#event = { event_id: eventId, title: '', phase: '', gone: true };
+    this.#context.event = null;
+    this.#undo.offer(null);
+    byId('event-phase').dataset.state = '';
+    write(byId('event-phase'), 'Deleted');
+    write(byId('event-next'), '');
+    byId('event-facts').replaceChildren(make('dt', {}, 'Event ID'), make('dd', {}, eventId));
+    byId('event-preview').hidden = true;
+    this.#showActions();
+    this.#context.refuse(this.#card, GONE);
+  }
+
   #showUnknown(error) {
     const { eventId } = this.#context.api;
+    if (isUnknownEvent(error)) {
+      this.#deleted(null);
+      return;
+    }
     if (this.#event?.phase && error.status !== 404 && error.kind !== 'rights') return; // the metrics show the failure
     this.#event = { event_id: eventId, title: '', phase: '' };
+    this.#context.event = null;
     byId('event-phase').dataset.state = '';
     write(byId('event-phase'), 'Unknown');
     write(byId('event-next'), error.kind === 'rights'
@@ -180,10 +210,10 @@ export class EventCard {
     const { api } = this.#context;
     const event = this.#event;
     if (api === null || event === null || this.#card.dataset.busy) return;
+    this.#context.endRefusal(this.#card);
     const refusal = refusalOf(action, event);
     if (refusal) {
-      this.#context.showResult(this.#card, 'refused', refusal);
-      announce(refusal);
+      this.#context.refuse(this.#card, refusal, event.phase);
       return;
     }
     const options = confirmationOf(action, event, this.#context.numbers);
@@ -203,7 +233,7 @@ export class EventCard {
     this.#sequence += 1; // a read that is under way may have the document from before
     const done = await this.#context.runAction(this.#card, `${what}: ${nameOf(event)}`,
       (api) => api.act(action, content),
-      (after) => doneText(action, after, number),
+      (after) => [doneText(action, after, number), noUndoText(action, event, after)].filter(Boolean).join(' '),
       {
         once: action === 'admit',
         then: (after) => {
@@ -244,8 +274,7 @@ export class EventCard {
     if (api === null || !event?.phase || this.#card.dataset.busy) return;
     const why = deletionRefusal(event);
     if (why) {
-      this.#context.showResult(this.#card, 'refused', why);
-      announce(why);
+      this.#context.refuse(this.#card, why, event.phase);
       return;
     }
     const numbers = numbersText(this.#context.numbers);
@@ -257,21 +286,8 @@ export class EventCard {
     });
     if (!agreed || api !== this.#context.api) return;
     this.#sequence += 1;
-    await this.#context.runAction(this.#card, `Delete ${nameOf(event)}`, (now) => now.deleteEvent(event.version),
-      () => `${nameOf(event)} was deleted.`, { then: () => this.#changed(null) });
+    const done = await this.#context.runAction(this.#card, `Delete ${nameOf(event)}`, (now) => now.deleteEvent(event.version),
+      () => `${nameOf(event)} was deleted.`, { then: () => this.#deleted(event) });
+    if (done === null) this.read(); // it may be deleted already, or have another version
   }
-}
-
-/** Return why an event cannot be deleted; empty if it can. */
-export function deletionRefusal({ phase, protect = [] }) {
-  if (phase !== 'closed') return 'Close the event first: only a closed event can be deleted.';
-  return protect.length ? 'Remove the rules of “Protected addresses” first: no deletion may open a site.' : '';
-}
-
-/** Describe the result of an action. */
-export function doneText(action, after, number) {
-  const [phase] = phaseOf(after);
-  if (action === 'admit') return `The serving position was raised by ${count(number)}.`;
-  if (action === 'reset') return `${nameOf(after)} was reset.`;
-  return `${nameOf(after)} is ${phase.toLowerCase()}.`;
 }

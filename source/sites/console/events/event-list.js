@@ -4,7 +4,7 @@
 import { cardOf } from '../page/console-context.js';
 import { announce, byId, make, markWrong, write } from '../page/dom.js';
 import { count } from '../page/format.js';
-import { ListNumbers } from './list-numbers.js';
+import { ListNumbers, numbersOf } from './list-numbers.js';
 import { countdown, isEventId, nextChange, phaseOf } from './events.js';
 
 export const READ_INTERVAL = 30; // seconds between two reads of the shown page
@@ -34,6 +34,7 @@ export class EventList {
     this.#shown = shown;
     this.#numbers = new ListNumbers({
       publicApi: () => context.publicApi,
+      own: () => (context.metrics && !context.gone ? context.api?.eventId : null),
       show: (id, words) => { if (this.#rows.has(id)) write(this.#rows.get(id).numbers, words); },
     });
     this.#observer = new IntersectionObserver((seen) => {
@@ -136,6 +137,17 @@ export class EventList {
     if (!paused) this.#numbers.tick(performance.now() / 1000);
   }
 
+  /** Ids of the events of the shown page. */
+  get ids() {
+    return [...this.#rows.keys()];
+  }
+
+  /** Show the metrics of the chosen event in its row, so that the row and the metrics agree. */
+  showOwn(eventId, metrics) {
+    const row = this.#rows.get(eventId);
+    if (row) write(row.numbers, numbersOf({ waiting_num: metrics.waiting, admission_rate_per_minute: metrics.serverRate }));
+  }
+
   /** Return the row of an event of the shown page, or null. */
   find(eventId) {
     return this.#rows.get(eventId)?.event ?? null;
@@ -157,7 +169,9 @@ export class EventList {
     }
     this.#note(events.length ? '' : 'There are no events yet.');
     this.#showPaging();
-    this.mark(this.#context.api?.eventId);
+    const { api, metrics } = this.#context;
+    this.mark(api?.eventId);
+    if (metrics) this.showOwn(api.eventId, metrics);
     this.tick();
   }
 

@@ -3,6 +3,8 @@
 
 import { count, some, span } from '../page/format.js';
 
+export const GONE = 'This event no longer exists. Choose another event in the list.';
+
 /** Phase → name, and state of its chip. */
 export const PHASES = {
   scheduled: ['Scheduled', ''],
@@ -123,6 +125,7 @@ export const ACTIONS = {
 
 /** Return why an action is not possible, as a sentence; empty if it is, or if the phase is unknown. */
 export function refusalOf(action, event) {
+  if (event?.gone) return GONE;
   if (!event?.phase) return '';
   const why = ACTIONS[action].refusal(event);
   if (!why) return '';
@@ -131,11 +134,55 @@ export function refusalOf(action, event) {
   return `${known || 'Not possible: '}${why}.`;
 }
 
+const ADMITTING = ['open', 'draining']; // phases in which the API moves the serving position
+const NOT_ADMITTING = {
+  scheduled: 'before the opening. Open the event first.',
+  pre_queue: 'in the pre-queue. Open the event first.',
+  paused: 'while the event is paused. Resume it first.',
+  closed: 'while the event is closed. Open it first.',
+  pass_through: 'while the event passes visitors through: they need no admission.',
+};
+
+/** Return why the serving position cannot be moved in a phase; empty if it can, or if the phase is unknown. */
+export function admissionRefusal(phase) {
+  return phase === '' || ADMITTING.includes(phase) || !(phase in NOT_ADMITTING)
+    ? ''
+    : `Admission is not possible ${NOT_ADMITTING[phase]}`;
+}
+
+/** Return the strategy of automatic admission; empty for "manual", or if it is unknown. */
+export function automaticStrategy(event) {
+  const strategy = event?.admission?.strategy ?? 'manual';
+  return strategy === 'manual' ? '' : strategy;
+}
+
+/**
+ * Return the event to show after another one was deleted, or null: that of the deployment if it is
+ * another one, otherwise the first of the list.
+ */
+export function replacementOf(deleted, own, listed) {
+  return [own, ...listed].find((id) => id && id !== deleted) ?? null;
+}
+
 /** Return the options of `confirmed` for an action. `numbers`: `{queue, serving, waiting}` or null. */
 export function confirmationOf(action, event, numbers) {
   const { label, effect, danger = false } = ACTIONS[action];
   const words = [effect(numbers), numbersText(numbers)].filter(Boolean).join('\n');
   return { title: `${label}: ${nameOf(event)}?`, words, action: label, danger };
+}
+
+/** Return why an event cannot be deleted; empty if it can. */
+export function deletionRefusal({ phase, protect = [] }) {
+  if (phase !== 'closed') return 'Close the event first: only a closed event can be deleted.';
+  return protect.length ? 'Remove the rules of “Protected addresses” first: no deletion may open a site.' : '';
+}
+
+/** Describe the result of an action. */
+export function doneText(action, after, number) {
+  const [phase] = phaseOf(after);
+  if (action === 'admit') return `The serving position was raised by ${count(number)}.`;
+  if (action === 'reset') return `${nameOf(after)} was reset.`;
+  return `${nameOf(after)} is ${phase.toLowerCase()}.`;
 }
 
 /** Describe the numbers of an event; empty if they are unknown. */

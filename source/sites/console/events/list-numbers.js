@@ -12,6 +12,7 @@ export const STAGGER = 0.9; // seconds between two calls, below the interval of 
 
 export class ListNumbers {
   #publicApi;
+  #own;
   #show;
   #read;
   #visible = new Set();
@@ -19,9 +20,13 @@ export class ListNumbers {
   #pending = false;
   #calledAt = -Infinity;
 
-  /** `publicApi()` returns the address, or an empty text; `show(eventId, words)` shows the numbers. */
-  constructor({ publicApi, show, read = publicStatus }) {
+  /**
+   * `publicApi()` returns the address, or an empty text; `own()` the event whose row has the metrics of the
+   * page, or null: it is not read here. `show(eventId, words)` shows the numbers.
+   */
+  constructor({ publicApi, own = () => null, show, read = publicStatus }) {
     this.#publicApi = publicApi;
+    this.#own = own;
     this.#show = show;
     this.#read = read;
   }
@@ -41,20 +46,22 @@ export class ListNumbers {
   async tick(now) {
     const publicApi = this.#publicApi();
     if (!publicApi || this.#pending || now - this.#calledAt < STAGGER) return;
-    const ages = [...this.#visible].map((id) => [this.#readAt.get(id) ?? -Infinity, id]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
+    const own = this.#own();
+    const ages = [...this.#visible].filter((id) => id !== own).map((id) => [this.#readAt.get(id) ?? -Infinity, id]).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0));
     const [due] = ages;
     if (!due || now - due[0] < INTERVAL) return;
     const [, eventId] = due;
     this.#pending = true;
     this.#calledAt = now;
     this.#readAt.set(eventId, now);
+    let words = '';
     try {
-      this.#show(eventId, numbersOf(await this.#read(publicApi, eventId)));
+      words = numbersOf(await this.#read(publicApi, eventId));
     } catch {
-      this.#show(eventId, '');
-    } finally {
-      this.#pending = false;
+      // the row has no numbers
     }
+    this.#pending = false;
+    if (eventId !== this.#own()) this.#show(eventId, words); // it may have been chosen meanwhile
   }
 }
 

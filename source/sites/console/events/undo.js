@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** What can be undone for a minute after an action or an edit, and what an undo does not restore. */
 
+import { PHASES } from './events.js';
+
 export const UNDO_SECONDS = 60;
 
 const AGAIN = {
@@ -30,6 +32,17 @@ export function undoOf(action, before, after) {
   return { label: `Undo: ${NAMES[reverse]}`, words, action: reverse };
 }
 
+/**
+ * Describe what to do instead of an undo; empty if the phase did not change, or if there is an undo.
+ * `before` and `after` are the documents before and after the action.
+ */
+export function noUndoText(action, before, after) {
+  if (!before?.phase || before.phase === after.phase || undoOf(action, before, after) !== null) return '';
+  const again = AFTER_OPEN[before.phase];
+  if (!again) return 'There is no undo: Open opens the event at once.';
+  return `There is no undo. To return to “${PHASES[before.phase][0]}”, use ${after.phase === 'open' ? '' : 'Open and then '}${again}.`;
+}
+
 /** Describe the undo of an edit, to the version that was edited. */
 export function undoEditOf(before) {
   return {
@@ -52,4 +65,5 @@ function undoOpen(before) {
   };
 }
 
+const AFTER_OPEN = { paused: 'Pause', draining: 'Drain', pass_through: 'Pass through' };
 const NAMES = { open: 'open again', pause: 'pause again', resume: 'resume', drain: 'drain again', close: 'close again', queue: 'queue again', pass_through: 'pass through again' };

@@ -10,6 +10,9 @@ const HEIGHT = 150;
 const WHOLE_STEPS = [1, 2, 5].flatMap((n) => [...Array(9).keys()].map((i) => n * 10 ** i)).sort((a, b) => a - b);
 const TIME_STEPS = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600];
 
+const SPACE = 48; // pixels between labels such as 12:05
+const SPACE_WITH_SECONDS = 72; // and such as 12:05:30
+
 export class ChartSet {
   #container;
   #charts = [];
@@ -72,7 +75,7 @@ export class ChartSet {
         cursor: { drag: { x: false, y: false }, y: false, points: { size: 7 }, sync: { key: this.#sync } },
         scales: { x: { auto: false }, y: { range: (_plot, _min, max) => [0, Math.max(4, (max ?? 0) * 1.08)] } },
         axes: [
-          { ...axis, space: (_plot, _axis, from, to) => (to - from < 300 ? 72 : 48), incrs: TIME_STEPS, size: 28, values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => time(at * 1000).slice(0, step < 60 ? 8 : 5)) },
+          { ...axis, space: (_plot, _axis, from, to, size) => labelSpace(to - from, size), incrs: TIME_STEPS, size: 28, values: (_plot, ticks, _axis, _space, step) => ticks.map((at) => time(at * 1000).slice(0, step < 60 ? 8 : 5)) },
           { ...axis, size: 50, space: 24, incrs: WHOLE_STEPS, values: (_plot, ticks) => ticks.map(short) },
         ],
         series: [{}, ...chart.lines.map((line) => ({
@@ -111,6 +114,15 @@ export class ChartSet {
       write(chart.values[i], line.say((index === null || index === undefined ? latest : values[index]) ?? null) || '–');
     });
   }
+}
+
+/**
+ * Return the least distance of two labels of the time axis, in pixels: labels with seconds need more. `range`
+ * is in seconds, `size` is the length of the axis.
+ */
+export function labelSpace(range, size) {
+  const step = TIME_STEPS.find((one) => (one * size) / range >= SPACE) ?? TIME_STEPS.at(-1);
+  return step < 60 ? SPACE_WITH_SECONDS : SPACE;
 }
 
 /** Describe each line: its latest, lowest and highest value. */

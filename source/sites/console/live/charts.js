@@ -3,7 +3,7 @@
 
 import { ChartSet } from './chart-set.js';
 import { byId, make, write } from '../page/dom.js';
-import { count, rate, time } from '../page/format.js';
+import { count, rate, span, time } from '../page/format.js';
 import { sampled } from './history.js';
 
 const MIN_SPAN = 120; // minimum time axis in seconds
@@ -41,9 +41,7 @@ export class Charts {
   /** Draw the current history. */
   show() {
     const [begin] = this.#history.points;
-    write(byId('charts-since'), begin
-      ? `Recorded by this page since ${time(begin.at * 1000)}.`
-      : '');
+    write(byId('charts-since'), begin ? sinceText(begin.at, this.#history.last.at, this.#window) : '');
     const { from, to, points } = this.#span();
     this.#charts.show(points, from, to);
     if (byId('metrics-table').open) this.#fillTable(points);
@@ -64,4 +62,11 @@ export class Charts {
       make('td', {}, count(point.waiting)),
       make('td', {}, count(point.active)))));
   }
+}
+
+/** Describe since when there is data, and whether the chosen time (`chosen`, seconds) is longer. Times are epoch seconds. */
+export function sinceText(begin, end, chosen) {
+  const since = `This page has data since ${time(begin * 1000)}`;
+  if (end - begin >= chosen) return `${since}.`;
+  return `${since}: ${span(end - begin)} of the chosen ${span(chosen)}.${chosen > 3_600 ? ' “Last 24 hours” has what is stored of the time before.' : ''}`;
 }

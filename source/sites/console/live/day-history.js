@@ -10,7 +10,10 @@ import { sampled } from './history.js';
 
 const DAY = 86_400;
 const READ_INTERVAL = 240; // seconds between two reads
+const FIRST_INTERVAL = 60; // while there is no point
 const ROWS = 25;
+/** Note while no minute is stored. */
+export const NONE = 'No minute of the last 24 hours is stored. The room stores each minute while the event is not closed. The charts have a point for each five minutes.';
 
 const wait = (value) => (value === null ? '–' : span(value));
 const CHARTS = [
@@ -51,7 +54,7 @@ export class DayHistory {
 
   /** Read the history if the last read is long ago. */
   tick(paused) {
-    if (!paused && performance.now() - this.#readAt >= READ_INTERVAL * 1000) this.read();
+    if (!paused && performance.now() - this.#readAt >= (this.#points.length ? READ_INTERVAL : FIRST_INTERVAL) * 1000) this.read();
   }
 
   /** Delete the points of the event. */
@@ -71,7 +74,7 @@ export class DayHistory {
     try {
       const found = await api.history(STEP);
       if (api !== this.#context.api || sequence !== this.#sequence) return;
-      this.#show(dayPoints(found.points, this.#context.serverClock.now()), found.points.length ? '' : 'No minute of the last 24 hours is stored. A point is added each minute while the event is not closed.');
+      this.#show(dayPoints(found.points, this.#context.serverClock.now()), found.points.length ? '' : NONE);
     } catch (error) {
       if (api !== this.#context.api || sequence !== this.#sequence) return;
       write(byId('day-note'), error.kind === 'rights'

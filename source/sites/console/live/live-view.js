@@ -3,7 +3,7 @@
 
 import { h, render } from 'preact';
 import { authorOf, changeText, grouped } from './audit-words.js';
-import { alarmText, alarmsLine, brakeLine, phaseAuthor } from './state-lines.js';
+import { alarmText, alarmsLine, brakeLine, changedByText } from './state-lines.js';
 import { latestMinute } from './latest-minute.js';
 import { auditCsv, fileName } from '../page/csv.js';
 import { byId, download, write } from '../page/dom.js';
@@ -21,6 +21,8 @@ export class LiveView {
   #entries = []; // of the audit log, newest first
   #next = null; // mark of the next page of the audit log
   #note = { audit: 'Loading…', alarms: '' };
+  #auditPhase = ''; // phase for which the audit log was read
+  #gone = false; // the event was deleted
   #read = {}; // name of a call → time of its latest begin
   #sequence = 0;
 
@@ -36,6 +38,8 @@ export class LiveView {
   clear() {
     this.#sequence += 1;
     this.#event = null;
+    this.#auditPhase = '';
+    this.#gone = false;
     this.#alarms = null;
     this.#entries = [];
     this.#next = null;
@@ -45,9 +49,17 @@ export class LiveView {
     this.show(null);
   }
 
-  /** Show a document of the event; a new version is in the audit log. */
+  /** The event was deleted: its lines are not loaded any more. */
+  showGone() {
+    this.#sequence += 1;
+    this.#gone = true;
+    this.#event = null;
+    this.#render();
+  }
+
+  /** Show a document of the event; the change to a new version or phase is in the audit log. */
   show(event) {
-    const changed = event !== null && event.version !== this.#event?.version;
+    const changed = event !== null && (event.version !== this.#event?.version || event.phase !== this.#event?.phase);
     this.#event = event;
     if (changed) this.#read.audit = -Infinity;
     this.#render();
@@ -82,6 +94,7 @@ export class LiveView {
       if (sequence !== this.#sequence) return;
       if (error.kind === 'rights') this.#read[name] = Infinity; // these keys never may
       this.#note[name] = error.kind === 'rights' ? 'These keys may not read it.' : error.message;
+      if (name === 'minute') markMinute(true);
     }
     this.#render();
   }
@@ -91,7 +104,9 @@ export class LiveView {
   }
 
   #readAudit(more = false) {
+    const phase = this.#event?.phase ?? '';
     return this.#call('audit', (api) => api.audit(more ? this.#next : null), ({ entries, next_token: next }) => {
+      this.#auditPhase = phase;
       const known = new Set(entries.map(keyOf));
       const older = more ? [] : this.#entries.filter((entry) => !known.has(keyOf(entry)));
       if (more || this.#entries.length === 0 || older.length === this.#entries.length) this.#next = next ?? null;
@@ -105,6 +120,7 @@ export class LiveView {
   }
 
   #showMinute(minute) {
+    markMinute(false);
     const wait = (value) => (value === null || value === undefined ? '–' : span(value));
     write(byId('minute-arrived'), rate(minute?.arrived));
     write(byId('minute-no-shows'), rate(minute?.no_shows));
@@ -112,10 +128,19 @@ export class LiveView {
     write(byId('minute-p95'), wait(minute?.wait_p95));
   }
 
+  /** Who changed the phase; "Loading…" until the log was read in this phase. */
+  #author() {
+    if (this.#gone) return '–';
+    if (this.#event === null) return 'Loading…';
+    const note = this.#note.audit;
+    if (this.#auditPhase !== this.#event.phase) return note && note !== 'Loading…' ? `Unknown. ${note}` : 'Loading…';
+    return changedByText(this.#event.phase, this.#entries, this.#next === null);
+  }
+
   #render() {
     const event = this.#event;
     render(h(StateStrip, {
-      event, author: event ? phaseAuthor(event.phase, this.#entries) : '',
+      author: this.#author(),
       brake: brakeLine(this.#alarms?.admission ?? null, event?.admission),
       alarms: alarmsLine(this.#alarms), note: this.#note.alarms,
       now: this.#context.serverClock.now(),
@@ -129,9 +154,14 @@ export class LiveView {
 
 const keyOf = ({ at, who, what }) => `${at} ${who} ${what}`;
 
-function StateStrip({ event, author, brake, alarms, note, now }) {
+/** Mark the values of the latest minute as outdated, or not. */
+function markMinute(outdated) {
+  for (const place of document.querySelectorAll('[data-minute]')) place.toggleAttribute('data-stale', outdated);
+}
+
+function StateStrip({ author, brake, alarms, note, now }) {
   return h('dl', { class: 'state-strip' },
-    h('div', {}, h('dt', {}, 'Changed by'), h('dd', { dir: 'auto' }, event === null ? 'Loading…' : author || 'Not in the latest entries of the audit log')),
+    h('div', {}, h('dt', {}, 'Changed by'), h('dd', { dir: 'auto' }, author)),
     h('div', { 'data-state': brake.state }, h('dt', {}, 'Brake'), h('dd', {}, brake.words)),
     h('div', { 'data-state': alarms.state }, h('dt', {}, 'Alarms of the room'), h('dd', {}, note || alarms.words, alarms.active.length > 0 && h(AlarmList, { alarms: alarms.active, now }))));
 }

@@ -50,6 +50,8 @@ function ago(age) {
   return age === null ? 'unknown' : `${span(age)} ago`;
 }
 
+const STANDING = { scheduled: 'Not open yet', pre_queue: 'Not open yet', paused: 'Paused', closed: 'Closed' }; // phases in which no position is served
+
 /** Notes under the large metrics. */
 export const NOTES = {
   serving: (point) => {
@@ -60,7 +62,8 @@ export const NOTES = {
   },
   waiting: (point) => {
     if (point.waiting === 0) return 'No one is waiting';
-    if (point.inQueue === 0) return 'All of them may enter';
+    if (point.inQueue === 0 && point.phase !== 'closed') return 'All of them may enter';
+    if (point.phase in STANDING) return STANDING[point.phase];
     const minutes = minutesToEmpty(point, point.admissionRate);
     if (minutes === null) return 'The queue is not moving';
     return `Last visitor’s turn in about ${minutes < 1 ? '1 min' : span(Math.round(minutes) * 60)}`;
@@ -72,6 +75,15 @@ export const NOTES = {
 /** State of the page: live, paused, or stale with the reason. Announces only changes of the state. */
 export class FreshnessBar {
   #announced = '';
+
+  /** Show that the event was deleted, so that it has no new metrics. */
+  showGone() {
+    this.#announced = '';
+    byId('state').dataset.state = 'stale';
+    byId('metrics').dataset.state = 'stale';
+    write(byId('state-words'), 'No event');
+    byId('stale').hidden = true;
+  }
 
   /** `reason`: the error of the last call, or null; `nextIn`: seconds to the next attempt. */
   show({ state, age }, reason = null, nextIn = 0) {

@@ -80,6 +80,11 @@ export class Poller {
     else if (!this.#paused) this.refresh();
   }
 
+  /** The device is online again: try now, unless paused or hidden. */
+  retry() {
+    if (!this.#paused && !this.#hidden) this.refresh();
+  }
+
   /** After a change: poll now, and discard the response of a pending call. */
   outdate() {
     this.#outdated = this.#pending;

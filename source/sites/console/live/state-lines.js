@@ -7,12 +7,32 @@ import { shortName } from './audit-words.js';
 
 const ACTIONS_TO = { paused: ['pause'], draining: ['drain'], closed: ['close'], open: ['open', 'resume', 'queue'], pass_through: ['pass_through'] };
 
-/** Describe who brought the event into its phase: "Paused by ada at …"; empty if the log does not tell. */
+const DECIDING = ['mode', 'schedule', 'control']; // members of the document that decide about the phase
+
+/** Describe who brought the event into its phase: "Paused by ada, …"; empty if these entries do not tell. */
 export function phaseAuthor(phase, entries) {
   const last = (entries ?? []).find(({ what, after }) => (ACTIONS_TO[phase] ?? []).includes(what) || after?.phase === phase);
-  if (!last) return '';
-  const by = last.role === 'schedule' ? 'the schedule' : shortName(last.who);
-  return `${phaseOf({ phase })[0]} by ${by}, ${dateTime(last.at * 1000)}`;
+  return last ? byText(phaseOf({ phase })[0], last) : '';
+}
+
+/**
+ * Describe who brought the event into its phase, in any case. `complete`: the log has no earlier entries
+ * than these. Without an action and a change by the schedule, the phase is that of the latest change of the
+ * document, or of its creation.
+ */
+export function changedByText(phase, entries, complete) {
+  const known = phaseAuthor(phase, entries);
+  if (known) return known;
+  if (!complete) return 'Not in the latest entries of the audit log';
+  const edit = entries.find(({ what, before, after }) => ['put', 'patch'].includes(what)
+    && DECIDING.some((name) => name in before || name in after));
+  if (edit) return byText(phaseOf({ phase })[0], edit);
+  const creation = entries.find(({ what }) => what === 'create');
+  return creation ? byText('Created', creation) : 'Not in the audit log, which is kept for 90 days';
+}
+
+function byText(what, { role, who, at }) {
+  return `${what} by ${role === 'schedule' ? 'the schedule' : shortName(who)}, ${dateTime(at * 1000)}`;
 }
 
 /** Describe the brake: `{state, words}`. `admission` is that of `GET /alarms`, `settings` that of the document. */

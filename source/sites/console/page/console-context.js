@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Context shared by the cards: the signed-in API, the latest metrics, and the execution of actions. */
 
-import { byId, write } from './dom.js';
-import { ServerClock } from '../events/events.js';
+import { announce, byId, markWrong, write } from './dom.js';
+import { GONE, ServerClock } from '../events/events.js';
 import { time } from './format.js';
 import { COOLDOWN } from './repeated-input.js';
 
@@ -21,6 +21,10 @@ export class ConsoleContext {
   limited = false;
   /** Numbers of the event if the keys do not allow its metrics, or null. */
   limitedNumbers = null;
+  /** The document of the chosen event, or null while it is not known. */
+  event = null;
+  /** True if the chosen event was deleted: no call is made for it. */
+  gone = false;
   /** True if this page has reset the generation whose metrics are shown. */
   wasReset = false;
 
@@ -36,6 +40,13 @@ export class ConsoleContext {
     for (const button of document.querySelectorAll('[data-again]')) {
       button.addEventListener('click', () => this.#retries.get(cardOf(button))?.());
     }
+    // before the card's own listeners, which may mark the field again
+    document.addEventListener('input', ({ target }) => this.#inputChanged(target), true);
+  }
+
+  /** The phase of the event; empty if it is not known. */
+  get phase() {
+    return this.event?.phase || this.metrics?.phase || '';
   }
 
   /** Return `{queue, serving, waiting}` of the event, or null. */
@@ -48,11 +59,12 @@ export class ConsoleContext {
    *
    * `call(api)` resolves to a response, `describe(response)` returns its text. Returns the response,
    * or null after an error. The card's buttons are disabled until the response and the cool-down.
-   * `once`: the call has a `call_id`, so it can be repeated if its effect is unconfirmed;
-   * `then(response)` receives the response of either call, `failed(error)` the error of one.
+   * `once`: the call has a `call_id`, so it can be repeated if its effect is unconfirmed; `check`: where
+   * the operator sees the effect then. `then(response)` receives the response of either call,
+   * `failed(error)` the error of one.
    */
-  runAction(card, action, call, describe, { once = false, then = () => {}, failed = () => {} } = {}) {
-    return this.#do(card, action, call, describe, { changes: true, once, then, failed });
+  runAction(card, action, call, describe, { once = false, check = 'the metrics', then = () => {}, failed = () => {} } = {}) {
+    return this.#do(card, action, call, describe, { changes: true, once, check, then, failed });
   }
 
   /** Run a read-only call; otherwise like `runAction`. */
@@ -63,6 +75,11 @@ export class ConsoleContext {
   async #do(card, action, call, describe, options) {
     const { api } = this;
     if (api === null || card.dataset.busy) return null;
+    this.endRefusal(card);
+    if (this.gone && options.changes && card.id !== 'editor') {
+      this.refuse(card, GONE);
+      return null;
+    }
     const pressedAt = performance.now();
     this.#offerRetry(card, null);
     setBusy(card, true);
@@ -78,8 +95,8 @@ export class ConsoleContext {
     } catch (error) {
       if (api !== this.api) return null;
       const outcome = error.unconfirmed ? 'unconfirmed' : 'refused';
-      const words = error.unconfirmed ? `${error.message} ${unconfirmedText(options.once)}` : error.message;
-      this.showResult(card, outcome, words);
+      const words = error.unconfirmed ? `${error.message} ${unconfirmedText(options.once, options.check)}` : error.message;
+      this.showResult(card, outcome, words, error.phase);
       this.log.add(action, outcome, words);
       options.failed(error);
       if (error.unconfirmed && options.once) {
@@ -96,14 +113,44 @@ export class ConsoleContext {
     }
   }
 
-  /** Show a result on a card, with the time, until the next result. */
-  showResult(card, outcome, words) {
+  /**
+   * Show a result on a card, with the time, until the next result. A refusal because of a `phase` ends
+   * with that phase, and any refusal when a field of the card changes.
+   */
+  showResult(card, outcome, words, phase = '') {
     const place = card.querySelector('.result');
     place.dataset.outcome = outcome;
+    place.dataset.phase = phase ?? '';
     place.dataset.at = time(Date.now());
     place.hidden = !words;
     write(place, words);
     if (!words) this.#offerRetry(card, null);
+  }
+
+  /** Show a refusal by this page, and announce it. `phase`: the phase that is the reason, or empty. */
+  refuse(card, words, phase = '') {
+    this.showResult(card, 'refused', words, phase);
+    announce(words);
+  }
+
+  /** End the refusal that a card shows, if any. */
+  endRefusal(card) {
+    if (card.querySelector('.result')?.dataset.outcome === 'refused') this.showResult(card, 'done', '');
+  }
+
+  /** End the refusals because of another phase than this one. */
+  endRefusalsOf(phase) {
+    for (const place of document.querySelectorAll('.result[data-phase]')) {
+      const { outcome, phase: refused } = place.dataset;
+      if (outcome === 'refused' && refused && refused !== phase) this.showResult(cardOf(place), 'done', '');
+    }
+  }
+
+  #inputChanged(field) {
+    const card = cardOf(field);
+    if (!card?.querySelector('.result') || card.id === 'editor' || card.dataset.busy) return;
+    if (field.getAttribute('aria-invalid')) markWrong(field, false);
+    this.endRefusal(card);
   }
 
   #offerRetry(card, send) {
@@ -115,10 +162,10 @@ export class ConsoleContext {
   }
 }
 
-function unconfirmedText(once) {
+function unconfirmedText(once, check) {
   return once
-    ? 'It may have taken effect. Check the metrics, or send it again: it takes effect once.'
-    : 'It may have taken effect. Check the metrics before you try again.';
+    ? `It may have taken effect. Check ${check}, or send it again: it takes effect once.`
+    : `It may have taken effect. Check ${check} before you try again.`;
 }
 
 function setBusy(card, busy) {

@@ -15,7 +15,7 @@ const SECRETS = ['access-key', 'secret-key', 'session-token'];
 
 /**
  * Fill in the settings of the deployment (config.json); fields stay editable. Returns the settings of
- * the sign-in at a provider, or null, and the address of the waiting page, or "".
+ * the sign-in at a provider, or null, the address of the waiting page, or "", and the id of the event.
  */
 export async function prefill() {
   const response = await fetch('config.json', { cache: 'no-store', credentials: 'omit' });
@@ -28,7 +28,7 @@ export async function prefill() {
   }
   const { sign_in: signIn = null } = config;
   if (signIn !== null && !matches(signIn, SIGN_IN)) throw new TypeError('config.json: sign_in');
-  return { signIn, waitingRoom: typeof config.waiting_room === 'string' ? config.waiting_room : '' };
+  return { signIn, waitingRoom: typeof config.waiting_room === 'string' ? config.waiting_room : '', eventId: config.event_id ?? '' };
 }
 
 /** Read the form; `wrong` is a list of [field, message]. With `keys` false, the keys are not needed. */

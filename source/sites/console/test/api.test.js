@@ -106,3 +106,16 @@ test('a rejection by the room differs from one by a gateway or proxy', async () 
   await assert.rejects(api(new Response('<html>', { status: 511 })).made.increment(1, 'a'), { kind: 'portal', unconfirmed: false });
   await assert.rejects(api(new Response('', { status: 407 })).made.inlet(), { kind: 'proxy' });
 });
+
+test('a change is not sent while the device is offline; a read is tried', async (t) => {
+  t.mock.getter(globalThis, 'navigator', () => ({ onLine: false }));
+  const { made, sent } = api(json(INLET));
+  await assert.rejects(made.setMessage('Soon'), (error) => {
+    assert.deepEqual([error.kind, error.unconfirmed], ['offline', false]);
+    assert.match(error.message, /nothing was sent\. Your input stays\./);
+    return true;
+  });
+  assert.equal(sent.length, 0);
+  await made.inlet();
+  assert.equal(sent.length, 1);
+});

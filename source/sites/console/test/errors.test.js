@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { explain, explainNoResponse } from '../api/errors.js';
+import { explain, explainNoResponse, isUnknownEvent } from '../api/errors.js';
 
 const NOW = Date.UTC(2026, 10, 24, 9, 10, 0);
 const refusal = (message, more = {}) => explain({
@@ -88,4 +88,13 @@ test('calls without a response: policy, offline device, time limit, unreachable'
     explainNoResponse({ error: { name: 'TimeoutError' } }), explainNoResponse({ error: new TypeError('x') }),
   ].map((error) => error.kind);
   assert.deepEqual(kinds, ['blocked', 'offline', 'silent', 'unreachable']);
+});
+
+test('an unknown event is recognised, whatever route says so', () => {
+  for (const [status, error] of [[400, 'event_id is not an event of this waiting room'], [404, 'no event of this waiting room has this id']]) {
+    assert.equal(isUnknownEvent(explain({ status, body: { error }, localTime: NOW })), true);
+  }
+  assert.equal(isUnknownEvent(explain({ status: 404, body: { error: 'no position belongs to it' }, localTime: NOW })), false);
+  assert.equal(isUnknownEvent(explain({ status: 404, body: { message: 'no event of this waiting room has this id' }, localTime: NOW })), false, 'not the room');
+  assert.equal(isUnknownEvent(explainNoResponse({})), false);
 });

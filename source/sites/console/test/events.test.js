@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 import {
-  ACTIONS, PHASES, ServerClock, confirmationOf, countdown, isEventId, nameOf, nextChange, refusalOf,
+  ACTIONS, PHASES, ServerClock, confirmationOf, countdown, isEventId, nameOf, nextChange, refusalOf, replacementOf,
 } from '../events/events.js';
 
 const NOW = 1_800_000_000;
@@ -94,4 +94,17 @@ test('the server’s clock is the best of the responses, whatever this device’
   device += 3_600_000; // this device's clock is set
   clock.observe(5_101_000);
   assert.equal(clock.now(), 5_101);
+});
+
+test('a deleted event allows no action', () => {
+  for (const action of Object.keys(ACTIONS)) {
+    assert.equal(refusalOf(action, { event_id: 'onsale', phase: '', gone: true }), 'This event no longer exists. Choose another event in the list.');
+  }
+});
+
+test('after a deletion, the event of the deployment is shown, otherwise the first of the list', () => {
+  assert.equal(replacementOf('tour', 'Sample', ['a', 'tour', 'Sample']), 'Sample');
+  assert.equal(replacementOf('tour', '', ['tour', 'a', 'b']), 'a');
+  assert.equal(replacementOf('Sample', 'Sample', ['a']), 'a');
+  assert.equal(replacementOf('tour', '', ['tour']), null);
 });

@@ -4,7 +4,7 @@ import test from 'node:test';
 import { ListNumbers, numbersOf } from '../events/list-numbers.js';
 import { authorOf, changeText } from '../live/audit-words.js';
 import { latestMinute } from '../live/latest-minute.js';
-import { alarmText, alarmsLine, brakeLine, phaseAuthor } from '../live/state-lines.js';
+import { alarmText, alarmsLine, brakeLine, changedByText, phaseAuthor } from '../live/state-lines.js';
 
 const NOW = 1_800_000_000;
 const entry = (what, more = {}) => ({ at: NOW, who: 'arn:aws:iam::1:user/ops/ada', role: 'person', what, before: {}, after: {}, ...more });
@@ -64,4 +64,30 @@ test('numbers of the list are read for visible rows, one call a second, each row
   assert.deepEqual(calls, ['a', 'b', 'a', 'b'], 'two visible rows: four calls a minute');
   assert.equal(shown.get('a'), '1,204 waiting, 60/min');
   assert.equal(numbersOf({ waiting_num: 0 }), '0 waiting');
+});
+
+test('the event whose metrics are shown has the same numbers in the list, and is not read again', async () => {
+  const calls = [];
+  const shown = new Map();
+  let own = 'a';
+  const numbers = new ListNumbers({
+    publicApi: () => 'https://room.example', own: () => own, show: (id, words) => shown.set(id, words),
+    read: async (_api, id) => { calls.push(id); own = id; return { waiting_num: 9 }; },
+  });
+  for (const id of ['a', 'b']) numbers.see(id, true);
+  await numbers.tick(0);
+  await numbers.tick(100);
+  assert.deepEqual(calls, ['b', 'a'], 'the event that is chosen is not read');
+  assert.equal(shown.size, 0, 'an event that was chosen meanwhile keeps its metrics');
+});
+
+test('without a change of the phase, the line says who created the event or changed its document', () => {
+  const create = entry('create', { after: { schedule: {} } });
+  assert.match(changedByText('open', [create], true), /^Created by ada, /);
+  assert.match(changedByText('open', [entry('message'), create], true), /^Created by ada, /);
+  assert.match(changedByText('open', [entry('patch', { after: { title: 'x' } }), create], true), /^Created by ada, /);
+  assert.match(changedByText('scheduled', [entry('patch', { who: 'a/eve', after: { schedule: {} } }), create], true), /^Scheduled by eve, /);
+  assert.match(changedByText('open', [entry('phase', { role: 'schedule', after: { phase: 'open' } }), create], true), /^Open by the schedule, /);
+  assert.equal(changedByText('open', [entry('admit')], false), 'Not in the latest entries of the audit log');
+  assert.equal(changedByText('open', [], true), 'Not in the audit log, which is kept for 90 days');
 });

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
+import { labelSpace } from '../live/chart-set.js';
+import { sinceText } from '../live/charts.js';
+import { NONE } from '../live/day-history.js';
 import { moveBackText, canUndo, moveText, confirmationFor, wholeNumber } from '../admission/admit.js';
 import { count, rate, some, span } from '../page/format.js';
 import { lastRunText, targetText } from '../admission/inlet.js';
@@ -132,4 +135,33 @@ test('the message’s length is counted in code points, without surrounding whit
 test('a message is quoted in its own text direction, line by line', () => {
   assert.equal(quoted('a\nb'), '“\u2068a\u2069\n\u2068b\u2069”');
   assert.equal(currentMessageText(''), 'Visitors see no message.');
+});
+
+test('the waiting note estimates nothing while no position is served', () => {
+  const note = (phase, more) => NOTES.waiting({ phase, waiting: 5, inQueue: 5, openTurns: 0, admissionRate: 1.25, ...more });
+  assert.equal(note('open'), 'Last visitor’s turn in about 4 min');
+  assert.deepEqual(['paused', 'pre_queue', 'scheduled', 'closed'].map((phase) => note(phase)), ['Paused', 'Not open yet', 'Not open yet', 'Closed']);
+  assert.equal(note('paused', { inQueue: 0 }), 'All of them may enter');
+});
+
+test('labels of the time axis do not overlap, at any width and time', () => {
+  const steps = [5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600];
+  for (let size = 150; size <= 1_500; size += 10) {
+    for (const range of [120, 240, 299, 300, 420, 480, 600, 3_600, 43_200, 86_400]) {
+      const space = labelSpace(range, size);
+      const step = steps.find((one) => (one * size) / range >= space) ?? steps.at(-1); // as uPlot chooses it
+      const [width, apart] = [step < 60 ? 60 : 40, (step * size) / range];
+      assert.ok(apart >= width || step === steps.at(-1), `${size} px, ${range} s: ${apart} px for a label of ${width} px`);
+    }
+  }
+});
+
+test('the charts say since when they have data', () => {
+  assert.match(sinceText(0, 45, 600), /^This page has data since \d\d:\d\d:\d\d: 45 s of the chosen 10 min\.$/);
+  assert.match(sinceText(0, 420, 43_200), /7 min of the chosen 12 h\. “Last 24 hours” has what is stored/);
+  assert.match(sinceText(0, 700, 600), /^This page has data since \d\d:\d\d:\d\d\.$/);
+});
+
+test('the note of a day without points names both steps', () => {
+  assert.match(NONE, /stores each minute .* a point for each five minutes\.$/);
 });

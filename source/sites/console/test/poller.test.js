@@ -173,3 +173,17 @@ test('after a change, the response to an earlier call is discarded', async () =>
   await settled();
   assert.deepEqual(reported.responses, ['after', 'next']);
 });
+
+test('when the device is online again, the next attempt is at once, unless paused or hidden', async () => {
+  const { made, timers, reported } = poller(() => { throw new Error('down'); });
+  made.start();
+  await timers.pass(40);
+  const before = reported.requests;
+  made.retry();
+  await settled();
+  assert.equal(reported.requests, before + 1);
+  made.pause(true);
+  made.retry();
+  await settled();
+  assert.equal(reported.requests, before + 1);
+});

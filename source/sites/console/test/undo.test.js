@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 import assert from 'node:assert/strict';
 import test from 'node:test';
-import { undoEditOf, undoOf } from '../events/undo.js';
+import { noUndoText, undoEditOf, undoOf } from '../events/undo.js';
 
 const event = (phase, more = {}) => ({ event_id: 'a', version: 2, phase, schedule: { opens_at: 5 }, ...more });
 const undo = (action, before, after) => undoOf(action, event(before), event(after));
@@ -28,4 +28,16 @@ test('nothing is offered where the opposite would lead to another phase', () => 
 test('an edit is undone by its previous document', () => {
   assert.equal(undoEditOf(event('open')).document.version, 2);
   assert.match(undoEditOf(event('open')).label, /version 2/);
+});
+
+test('an action without an undo says so, and how to return', () => {
+  const words = (action, before, after) => noUndoText(action, event(before), event(after));
+  assert.equal(words('drain', 'paused', 'draining'), 'There is no undo. To return to “Paused”, use Open and then Pause.');
+  assert.equal(words('close', 'draining', 'closed'), 'There is no undo. To return to “Draining”, use Open and then Drain.');
+  assert.equal(words('close', 'pass_through', 'closed'), 'There is no undo. To return to “Pass-through”, use Open and then Pass through.');
+  assert.equal(words('open', 'pass_through', 'open'), 'There is no undo. To return to “Pass-through”, use Pass through.');
+  assert.equal(words('close', 'scheduled', 'closed'), 'There is no undo: Open opens the event at once.');
+  for (const [action, before, after] of [['pause', 'open', 'paused'], ['close', 'open', 'closed'], ['admit', 'open', 'open']]) {
+    assert.equal(words(action, before, after), '');
+  }
 });

@@ -46,6 +46,17 @@ export class MessageCard {
     this.#showRemaining();
   }
 
+  /** The text that was not published, or null. */
+  get draft() {
+    return this.#edited ? byId('message').value : null;
+  }
+
+  set draft(text) {
+    this.#edited = true;
+    byId('message').value = text;
+    this.#showRemaining();
+  }
+
   #showCurrent(message) {
     this.#shown = message;
     write(byId('message-now'), currentMessageText(message));
@@ -64,6 +75,7 @@ export class MessageCard {
       (api) => api.setMessage(text),
       ({ message }) => (message ? 'Message published.' : 'Message removed.'),
       {
+        check: 'the visitors’ view',
         then: ({ message }) => {
           this.#edited = false;
           this.#showCurrent(message);
@@ -98,8 +110,9 @@ export class MessageCard {
     const left = MAX_LENGTH - lengthOf(byId('message').value);
     markWrong(byId('message'), left < 0);
     write(byId('message-left'), remainingText(left));
-    write(byId('message-preview'), byId('message').value.trim());
-    byId('message-preview-box').hidden = !byId('message').value.trim();
+    const draft = byId('message').value.trim();
+    write(byId('message-preview'), draft);
+    byId('message-preview-box').hidden = draft === '' || draft === (this.#shown ?? '').trim();
   }
 }
 

@@ -60,6 +60,15 @@ export class VisitorCard {
     this.#context.showResult(this.#card, 'done', '');
   }
 
+  /** The text in the field, or null. */
+  get draft() {
+    return byId('visitor-query').value || null;
+  }
+
+  set draft(text) {
+    byId('visitor-query').value = text;
+  }
+
   #show(found) {
     this.#found = found;
     byId('visitor').hidden = found === null;
