@@ -87,16 +87,14 @@ export function explain({ status, body, serverTime, localTime, retryAfter = 0, c
   return new CallError('refused', said ? asSentence(said) : `The API returned status ${status}.`, more);
 }
 
-/** Error for a change that was not sent, because the device is offline. */
-export function explainNotSent() {
-  return new CallError('offline', 'This device is offline, so nothing was sent. Your input stays. Try again when the device is online.');
-}
-
-/** Error for a call without a response. */
-export function explainNoResponse({ error, online = true, blocked = false, changes = false, timeout = 10 }) {
+/** Error for a call without a response. `wasOnline`: whether the device was online before the call, `online`: after it. */
+export function explainNoResponse({ error, online = true, wasOnline = true, blocked = false, changes = false, timeout = 10 }) {
   if (blocked) {
     return new CallError('blocked',
       'This page may call only the addresses that its deployment names, and this is none of them.');
+  }
+  if (!wasOnline && changes && error?.name !== 'TimeoutError' && error?.name !== 'AbortError') {
+    return new CallError('offline', 'This device is offline, so nothing was sent. Your input stays. Try again when the device is online.');
   }
   if (!online) {
     return new CallError('offline', 'This device is offline.', { unconfirmed: changes });

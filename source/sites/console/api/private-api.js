@@ -2,7 +2,7 @@
 /** Client of the private API: one method per operation, one call per method. */
 
 import { ALARMS, AUDIT, DELETED, EVENT, EVENTS, EXPIRED, GATED_EVENT, HISTORY, INLET, MESSAGE, MOVED, RESET, VISITOR, matches } from './responses.js';
-import { CallError, explain, explainNoResponse, explainNotSent } from './errors.js';
+import { CallError, explain, explainNoResponse } from './errors.js';
 import { readMetrics } from '../live/metrics.js';
 
 const NOT_THE_API = 'The response did not come from the private API. Check its address. On a public network, sign in to the network first.';
@@ -184,7 +184,7 @@ export class PrivateApi {
 
   async #call(url, init) {
     const changes = init.method !== 'GET';
-    if (changes && globalThis.navigator?.onLine === false) throw explainNotSent();
+    const wasOnline = globalThis.navigator?.onLine ?? true; // false does not stop a call to this device
     let response;
     let text;
     try {
@@ -199,7 +199,7 @@ export class PrivateApi {
     } catch (error) {
       if (error instanceof CallError) throw error; // the sign-in has ended, so nothing was sent
       const online = globalThis.navigator?.onLine ?? true;
-      throw explainNoResponse({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT });
+      throw explainNoResponse({ error, online, blocked: await this.#blocked(url), changes, timeout: TIMEOUT, wasOnline });
     }
     const body = parsed(text);
     const serverTime = Date.parse(response.headers.get('Date') ?? '');

@@ -236,6 +236,7 @@ export class EventCard {
       (after) => [doneText(action, after, number), noUndoText(action, event, after)].filter(Boolean).join(' '),
       {
         once: action === 'admit',
+        check: action === 'admit' ? 'the metrics' : 'the event',
         then: (after) => {
           this.#sequence += 1;
           this.show(after);
@@ -264,7 +265,7 @@ export class EventCard {
         return api.putEvent(document, undo.version);
       },
       (after) => `Undone: ${nameOf(after)} is ${phaseOf(after)[0].toLowerCase()}, version ${count(after.version)}.`,
-      { then: (after) => { this.#sequence += 1; this.show(after); } });
+      { check: 'the event', then: (after) => { this.#sequence += 1; this.show(after); } });
     if (done === null) this.read();
   }
 
@@ -287,7 +288,7 @@ export class EventCard {
     if (!agreed || api !== this.#context.api) return;
     this.#sequence += 1;
     const done = await this.#context.runAction(this.#card, `Delete ${nameOf(event)}`, (now) => now.deleteEvent(event.version),
-      () => `${nameOf(event)} was deleted.`, { then: () => this.#deleted(event) });
+      () => `${nameOf(event)} was deleted.`, { check: 'the list of events', then: () => this.#deleted(event) });
     if (done === null) this.read(); // it may be deleted already, or have another version
   }
 }

@@ -63,7 +63,7 @@ export class ConsoleContext {
    * the operator sees the effect then. `then(response)` receives the response of either call,
    * `failed(error)` the error of one.
    */
-  runAction(card, action, call, describe, { once = false, check = 'the metrics', then = () => {}, failed = () => {} } = {}) {
+  runAction(card, action, call, describe, { once = false, check = card.id === 'editor' ? 'the event' : 'the metrics', then = () => {}, failed = () => {} } = {}) {
     return this.#do(card, action, call, describe, { changes: true, once, check, then, failed });
   }
 

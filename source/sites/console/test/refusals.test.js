@@ -69,6 +69,9 @@ test('an unconfirmed call says where its effect is seen', async () => {
   assert.equal(page.result.textContent, 'No response within 10 s. It may have taken effect. Check the visitors’ view before you try again.');
   await act(page, lost);
   assert.match(page.result.textContent, /Check the metrics before/);
+  page.card.id = 'editor';
+  await act(page, lost);
+  assert.match(page.result.textContent, /Check the event before/);
 });
 
 test('a deleted event gets no change', async () => {
