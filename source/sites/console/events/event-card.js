@@ -171,7 +171,7 @@ export class EventCard {
     write(byId('event-phase'), 'Deleted');
     write(byId('event-next'), '');
     byId('event-facts').replaceChildren(make('dt', {}, 'Event ID'), make('dd', {}, eventId));
-    byId('event-preview').hidden = true;
+    for (const id of ['event-page', 'event-preview']) byId(id).hidden = true;
     this.#showActions();
     this.#context.refuse(this.#card, GONE);
   }
