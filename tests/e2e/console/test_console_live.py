@@ -73,6 +73,24 @@ def test_what_others_did_is_shown_and_exported(room: ConsoleRoom, panel: Page) -
     assert rows[0]["who"].endswith("user/ada")
 
 
+def test_an_opening_by_the_schedule_is_named_within_seconds(room: ConsoleRoom, page: Page) -> None:
+    opens_at = int(time.time()) + 6
+    room.in_memory_room.event_documents.put(
+        "tour", {"schedule": {"opens_at": opens_at}}, None, actor=ADA
+    )
+    sign_in(page)
+    page.locator("#event-list button", has_text="tour").click()
+    author = page.locator("#state-strip dd").first
+    expect(author).to_contain_text("Created by ada,")
+    admit = page.get_by_role("button", name="Admit 1 more")
+    expect(admit).to_have_accessible_description(
+        "Admission is not possible before the opening. Open the event first."
+    )
+    expect(page.locator("#event-phase")).to_have_text("Open", timeout=12_000)
+    expect(author).to_contain_text("Open by the schedule,", timeout=3_000)
+    expect(admit).to_have_accessible_description("")
+
+
 def test_a_change_in_a_refreshed_list_is_read_without_a_poll(
     room: ConsoleRoom, panel: Page
 ) -> None:
