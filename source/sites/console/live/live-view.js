@@ -141,7 +141,7 @@ export class LiveView {
     const event = this.#event;
     render(h(StateStrip, {
       author: this.#author(),
-      brake: brakeLine(this.#alarms?.admission ?? null, event?.admission),
+      brake: this.#gone ? { state: '', words: '–' } : brakeLine(this.#alarms?.admission ?? null, event?.admission),
       alarms: alarmsLine(this.#alarms), note: this.#note.alarms,
       now: this.#context.serverClock.now(),
     }), byId('state-strip'));
