@@ -74,7 +74,7 @@ const poller = new Poller({
   received: (response) => (context.limited ? takeLimited(response) : take(response)),
   failed: (error) => {
     if (isUnknownEvent(error)) {
-      deleted(null);
+      eventCard.read(); // only the document tells: an API that has not seen a new event yet says the same
       return;
     }
     failure = error;

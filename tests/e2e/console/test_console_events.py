@@ -13,6 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from tests.support.browser import accessibility
 from tests.support.in_memory_room import EVENT
 from tests.support.pages.console_page import (
+    FRAMES,
     answer,
     logged,
     metric,
@@ -260,6 +261,23 @@ def test_a_deleted_and_an_unknown_event_have_a_sentence(room: ConsoleRoom, page:
     row(page, "tour").click()
     expect(page.locator("#event-title")).to_have_text("tour")
     expect(page.locator("#event-phase")).to_have_text("Open")
+    unknown = {"error": "event_id is not an event of this waiting room"}
+    page.route(
+        f"{room.private}/metrics*",
+        lambda route: (
+            route.continue_()
+            if route.request.method == "OPTIONS"
+            else route.fulfill(
+                status=400, json=unknown, headers={"Access-Control-Allow-Origin": "*"}
+            )
+        ),
+    )
+    read = room.calls.count("GET /events/tour")
+    page.get_by_role("button", name="Refresh", exact=True).click()
+    waited(lambda: room.calls.count("GET /events/tour") > read, page)
+    page.evaluate(FRAMES)
+    expect(page.locator("#event-phase")).to_have_text("Open")  # its document exists
+    page.unroute_all()
     documents = room.in_memory_room.event_documents
     documents.act("tour", "close", actor=ADA)
     documents.delete("tour", None, actor=ADA)
