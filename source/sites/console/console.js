@@ -432,7 +432,13 @@ byId('provider-go').addEventListener('click', () => {
     provider.start(form, { keep: room !== '' });
   }
 });
-byId('refresh').addEventListener('click', () => (context.gone ? eventList.read({ requested: true }) : poller.refresh()));
+byId('refresh').addEventListener('click', () => {
+  if (context.gone) eventList.read({ requested: true });
+  else {
+    poller.refresh();
+    live.refresh();
+  }
+});
 byId('try-now').addEventListener('click', () => poller.refresh());
 byId('pause').addEventListener('click', () => {
   if (context.gone) return;

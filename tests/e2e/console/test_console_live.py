@@ -65,7 +65,7 @@ def test_what_others_did_is_shown_and_exported(room: ConsoleRoom, panel: Page) -
     expect(log).to_contain_text("deployment")
     room.in_memory_room.event_documents.patch(EVENT, {"title": "Sale"}, None, actor=ADA)
     panel.get_by_role("button", name="Refresh events").click()
-    expect(log.locator("li").first).to_contain_text("Changed: title “” → “Sale”")
+    expect(log.locator("li").first).to_contain_text("Changed: Title “” → “Sale”")
     with panel.expect_download() as download:
         panel.get_by_role("button", name="Export audit log").click()
     text = Path(download.value.path()).read_bytes().decode("utf-8-sig")

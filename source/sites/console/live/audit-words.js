@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 /** Entries of the audit log in words. */
 
-import { count } from '../page/format.js';
+import { count, dateTime } from '../page/format.js';
 
 const NAMES = {
   create: 'Created', put: 'Changed', patch: 'Changed', delete: 'Deleted', open: 'Opened', pause: 'Paused', resume: 'Resumed',
@@ -9,6 +9,9 @@ const NAMES = {
   message: 'Message', phase: 'Phase', end_session: 'Ended a session',
 };
 const ROLES = { schedule: 'schedule', admission: 'automatic admission', deployment: 'deployment' };
+const LABELS = {
+  serving_counter: 'serving position', 'control.opened_at': 'opened at', 'control.paused_at': 'paused at', 'control.drained_at': 'drained at', 'control.closed_at': 'closed at',
+};
 const LONGEST = 120; // characters of a value
 
 /** Return the entries with successive steps of one author joined: `{...entry, until, steps}`, newest first. */
@@ -33,12 +36,13 @@ export function shortName(who) {
   return who.split(/[/:]/).at(-1) || who;
 }
 
-/** Describe a change: "Changed: admission.per_minute 300 → 600". */
-export function changeText({ what, before, after, steps = 1 }) {
+/** Describe a change: "Changed: Rate 300 → 600". `fields` are those of the form. */
+export function changeText({ what, before, after, steps = 1 }, fields = []) {
+  const labelOf = (path) => LABELS[path] ?? fields.find((one) => one.path === path)?.label ?? path;
   const name = `${NAMES[what] ?? what.replaceAll('_', ' ')}${steps > 1 ? ` in ${steps} steps` : ''}`;
   const [old, now] = [leaves(before), leaves(after)];
   const paths = [...new Set([...Object.keys(old), ...Object.keys(now)])];
-  const parts = paths.map((path) => `${path} ${path in old ? `${shown(old[path])} → ` : ''}${path in now ? shown(now[path]) : 'none'}`);
+  const parts = paths.map((path) => `${labelOf(path)} ${path in old ? `${shown(old[path])} → ` : ''}${path in now ? shown(now[path]) : 'none'}`);
   return parts.length ? `${name}: ${parts.join(', ')}` : name;
 }
 
@@ -48,6 +52,6 @@ function leaves(value, path = '') {
 }
 
 function shown(value) {
-  const text = typeof value === 'number' ? (value > 1e9 ? new Date(value * 1000).toISOString() : count(value)) : typeof value === 'string' ? `“${value}”` : JSON.stringify(value);
+  const text = typeof value === 'number' ? (value > 1e9 ? dateTime(value * 1000) : count(value)) : typeof value === 'string' ? `“${value}”` : JSON.stringify(value);
   return text.length > LONGEST ? `${text.slice(0, LONGEST)}…` : text;
 }

@@ -5,6 +5,7 @@ import { h, render } from 'preact';
 import { authorOf, changeText, grouped } from './audit-words.js';
 import { alarmText, alarmsLine, brakeLine, changedByText } from './state-lines.js';
 import { latestMinute } from './latest-minute.js';
+import { FIELDS } from '../events/edit/schema-fields.js';
 import { auditCsv, fileName } from '../page/csv.js';
 import { byId, download, write } from '../page/dom.js';
 import { rate, span, time, dateTime } from '../page/format.js';
@@ -65,6 +66,12 @@ export class LiveView {
     this.#render();
   }
 
+  /** Read all now. */
+  refresh() {
+    for (const [name, at] of Object.entries(this.#read)) if (at !== Infinity) delete this.#read[name];
+    this.tick(false);
+  }
+
   /** Read what is due. */
   tick(paused) {
     if (paused) return;
@@ -93,7 +100,7 @@ export class LiveView {
     } catch (error) {
       if (sequence !== this.#sequence) return;
       if (error.kind === 'rights') this.#read[name] = Infinity; // these keys never may
-      this.#note[name] = error.kind === 'rights' ? 'These keys may not read it.' : error.message;
+      this.#note[name] = error.kind === 'rights' ? 'These keys may not read it.' : name === 'alarms' ? 'Could not be read' : error.message; // the bar of the metrics has the reason
       if (name === 'minute') markMinute(true);
     }
     this.#render();
@@ -176,5 +183,5 @@ function AuditList({ entries }) {
   return entries.map((entry) => h('li', { key: keyOf(entry) },
     h('time', { dateTime: new Date(entry.until * 1000).toISOString(), title: dateTime(entry.until * 1000) }, time(entry.until * 1000)),
     h('strong', { dir: 'auto' }, authorOf(entry)),
-    h('span', { dir: 'auto' }, changeText(entry))));
+    h('span', { dir: 'auto' }, changeText(entry, FIELDS))));
 }

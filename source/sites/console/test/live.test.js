@@ -36,7 +36,9 @@ test('alarms in ALARM are counted and named', () => {
 });
 
 test('a change is described member by member', () => {
-  assert.equal(changeText(entry('patch', { before: { admission: { per_minute: 300 } }, after: { admission: { per_minute: 600 } } })), 'Changed: admission.per_minute 300 → 600');
+  assert.equal(changeText(entry('patch', { before: { admission: { per_minute: 300 } }, after: { admission: { per_minute: 600 } } }), [{ path: 'admission.per_minute', label: 'Rate' }]), 'Changed: Rate 300 → 600');
+  assert.equal(changeText(entry('admit', { before: { serving_counter: 7 }, after: { serving_counter: 9 } })), 'Admitted: serving position 7 → 9');
+  assert.doesNotMatch(changeText(entry('pause', { before: { control: { paused_at: null } }, after: { control: { paused_at: NOW } } })), /control|T\d/);
   assert.equal(changeText(entry('pause')), 'Paused');
   assert.equal(changeText(entry('message', { before: { message: '' }, after: { message: 'Hi' } })), 'Message: message “” → “Hi”');
   assert.equal(authorOf(entry('pause')), 'ada');

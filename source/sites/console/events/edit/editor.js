@@ -2,7 +2,6 @@
 /** Card in which an operator creates, copies and edits an event. Its input stays until it is saved or discarded. */
 
 import { h, render } from 'preact';
-import schema from '../../../../../docs/event.schema.json' with { type: 'json' };
 import { cardOf } from '../../page/console-context.js';
 import { confirmed } from '../../page/confirm.js';
 import { announce, byId, write } from '../../page/dom.js';
@@ -10,13 +9,13 @@ import { dateTime } from '../../page/format.js';
 import { shortName } from '../../live/audit-words.js';
 import { liveNumbersText, nameOf } from '../events.js';
 import { beginDraft, conflicted, documentOf, isChanged, refused, resolved, reviewed, summaryOf, taken, toForm, typed } from './draft.js';
-import { defaultsOf, fieldsOf, groupsOf } from './fields.js';
+import { defaultsOf, groupsOf } from './fields.js';
 import { ConflictView, ReviewView } from './review-view.js';
 import { FormView, OPEN } from './form-view.js';
+import { FIELDS, schema } from './schema-fields.js';
 import { fieldNamed } from './sentences.js';
 import { warningsOf } from './warnings.js';
 
-const FIELDS = fieldsOf(schema);
 const GROUPS = groupsOf(schema, FIELDS);
 const DEFAULTS = defaultsOf(schema);
 
