@@ -274,6 +274,9 @@ def test_a_reset_wants_the_name_of_the_event(room: ConsoleRoom, panel: Page) -> 
     panel.get_by_label("Reference, queue number or request ID").press("Enter")
     expect(panel.locator("#visitor")).to_be_visible()
     expect(metric(panel, "queue")).to_have_text("8")
+    panel.get_by_label("Shown on the waiting page").fill("Doors at eight")
+    panel.get_by_role("button", name="Publish").click()
+    expect(answer(panel, "message")).to_contain_text("Message published")
     panel.get_by_role("button", name="Reset…").click()
     dialog = panel.get_by_role("dialog")
     expect(dialog).to_contain_text("5 visitors in the queue will lose their position")
@@ -287,7 +290,8 @@ def test_a_reset_wants_the_name_of_the_event(room: ConsoleRoom, panel: Page) -> 
     dialog.get_by_role("button", name="Reset this event").click()
     expect(answer(panel, "reset")).to_contain_text("The waiting room was reset")
     expect(metric(panel, "queue")).to_have_text("0")
-    expect(logged(panel)).to_contain_text(f"Reset the event {EVENT}.")
+    expect(logged(panel)).to_contain_text("Message deleted by the reset.")
+    expect(panel.locator("#log li").nth(1)).to_contain_text(f"Reset the event {EVENT}.")
     expect(panel.locator("#visitor")).to_be_hidden()  # that place was one of the line before
 
 

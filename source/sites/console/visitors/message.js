@@ -11,6 +11,7 @@ export const MAX_LENGTH = 500; // code points, as the API counts them
 export class MessageCard {
   #context;
   #card = cardOf(byId('message-form'));
+  #generation = 0; // of the shown message
   #shown = null; // the current message; null before the first metrics
   #edited = false;
 
@@ -29,10 +30,12 @@ export class MessageCard {
   }
 
   /** Show the current message; unsaved input of the operator stays. */
-  show({ message }) {
+  show({ message, generation }) {
     if (this.#shown !== null && message !== this.#shown) {
-      this.#context.log.add('Message changed elsewhere', 'seen', currentMessageText(message));
+      const what = generation !== this.#generation ? 'Message deleted by the reset' : 'Message changed elsewhere';
+      this.#context.log.add(what, 'seen', currentMessageText(message));
     }
+    this.#generation = generation;
     this.#showCurrent(message);
   }
 
