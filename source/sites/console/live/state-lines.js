@@ -32,7 +32,7 @@ export function changedByText(phase, entries, complete) {
 }
 
 function byText(what, { role, who, at }) {
-  return `${what} by ${role === 'schedule' ? 'the schedule' : shortName(who)}, ${dateTime(at * 1000)}`;
+  return `${what} by ${['schedule', 'deployment'].includes(role) ? `the ${role}` : shortName(who)}, ${dateTime(at * 1000)}`;
 }
 
 /** Describe the brake: `{state, words}`. `admission` is that of `GET /alarms`, `settings` that of the document. */

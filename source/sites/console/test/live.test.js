@@ -86,6 +86,7 @@ test('the event whose metrics are shown has the same numbers in the list, and is
 test('without a change of the phase, the line says who created the event or changed its document', () => {
   const create = entry('create', { after: { schedule: {} } });
   assert.match(changedByText('open', [create], true), /^Created by ada, /);
+  assert.match(changedByText('open', [{ ...create, role: 'deployment', who: 'set_up' }], true), /^Created by the deployment, /);
   assert.match(changedByText('open', [entry('message'), create], true), /^Created by ada, /);
   assert.match(changedByText('open', [entry('patch', { after: { title: 'x' } }), create], true), /^Created by ada, /);
   assert.match(changedByText('scheduled', [entry('patch', { who: 'a/eve', after: { schedule: {} } }), create], true), /^Scheduled by eve, /);
