@@ -107,7 +107,7 @@ def test_the_preview_leaves_the_position_of_a_visitor_alone(tab: Page, served: S
     enter(tab)
     number = tab.locator("[data-view=waiting] [data-value=number]").text_content()
     for state in ("reset", "inside", "outside"):
-        tab.goto(f"{served.url}preview.html?state={state}")
+        tab.goto(f"{served.url}preview.html?event=Sample&state={state}")  # the console's link
         view(tab, VIEWS[state])
     tab.get_by_role("button", name="Enter").click()
     view(tab, "waiting")

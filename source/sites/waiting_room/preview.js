@@ -64,7 +64,7 @@ async function config(address, options) {
   page = readPage();
   const { brand, texts } = (await page).page;
   const own = { ...found.brand, ...brand, texts: mergedTexts((found.brand || {}).texts, texts) };
-  return json(200, { ...found, brand: own, event_id: OWN, store_api: "", openid: "", entrance: "" });
+  return json(200, { ...found, brand: own, event_id: OWN, store_api: "", openid: "", entrance: "", preview: true });
 }
 
 /** Fail as the network of the state does. */

@@ -35,7 +35,7 @@ BREAKS = (
     Break("panel: an action that the phase forbids is sent",
           "event-card.js", "if (refusal) {\n      this", "if (false) {\n      this", "test_console_events"),
     Break("panel: unsaved input goes to the next event",
-          "console.js", "else if (form.eventId !== signedIn?.eventId) clearEvent();", "", "test_console_events"),
+          "console.js", "    clearEvent();\n    drafts.restore", "    drafts.restore", "test_console_events"),
     Break("page: each tab joins for itself",
           "waiting-room.js", "if (position && !over) return; // another tab has joined", "", "test_sites_modules"),
     Break("page: it gives up after ten tries",

@@ -54,6 +54,7 @@ HARMLESS = {
     "status": "an HTTP status",
     "reading.value": "one of Reading",
     "OPEN_FOR": "a constant",
+    "EDGE_REGION": "a constant",
     "_listed(renewed)": "ids of events with a document",
     "_listed(ended)": "ids of events with a document",
     "sentences": "constants and numbers of events",
