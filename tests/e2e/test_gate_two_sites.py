@@ -117,7 +117,10 @@ class Visitor:
         metrics = self.walk.running.private("GET", "/metrics", event_id=event_id).json()
         if number > metrics["serving_counter"]:
             self.walk.demo.act(event_id, "admit", {"by": number - metrics["serving_counter"]})
-            self.tab.reload()  # it reads the status at once
+            while self.tab.locator("#ahead").is_visible():  # the edge keeps the status for a second
+                self.tab.wait_for_timeout(1_000)
+                self.tab.reload()  # it reads the status at once
+                expect(with_number).to_have_count(1, timeout=SECONDS)
         self.tab.locator("#checkout").click(timeout=POLLS)
 
     def follow(self, address: str) -> None:

@@ -261,7 +261,7 @@ def test_at_a_gate_the_page_is_that_of_the_event_in_its_address(
     """One page serves all events of a protected host."""
     room = Room()
     with page(room, entrance=entrance) as served:
-        served.config["event_id"] = own
+        served.config.update(event_id=own, openid="https://openid.example/api")  # unused here
         tab = context.new_page()
         forms: list[str] = []
 

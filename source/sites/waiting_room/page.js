@@ -293,7 +293,7 @@ async function begin() {
   setLanguage(chosenLanguage());
   config = await load((tries) => read("config.json", tries > 1 ? { cache: "no-cache" } : {}));
   const asked = requested.get("event") || "";
-  const one = config.preview || config.openid || (config.entrance && !isAtGate()); // a site of one event
+  const one = config.preview || (!isAtGate() && (hasClient() || config.entrance)); // a site of one event
   if (!one && EVENT_ID.test(asked)) config.event_id = asked;
   $("trouble").hidden = true;
   showBrand();
