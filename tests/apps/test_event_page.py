@@ -118,7 +118,7 @@ def test_the_page_of_an_unknown_event_is_refused(event_id: str) -> None:
     ("given", "says"),
     [
         ({"brand": {"logo": "javascript:x"}}, "page.brand.logo must be an https address"),
-        ({"brand": {"colors": {"text": "#999999"}}}, "page.brand.colors.text: text #999999 on card"),
+        ({"brand": {"colors": {"text": "#999999"}}}, "page.brand.colors.text: text #999999 on"),
         ({"brand": {"colors": {"text": "red"}}}, "page.brand.colors.text must be a colour"),
         ({"brand": {"icon": "x"}}, "page.brand.icon is not a member of an event"),
         ({"texts": {"en": {"entre": "x"}}}, "page.texts.en.entre is not a text"),
