@@ -45,6 +45,13 @@ def has_number(tab: Page, number: int) -> None:
     expect(shown).to_be_visible()
 
 
+def hold(place: Page | BrowserContext, address: str) -> list[Route]:
+    """Keep the requests for an address waiting; a test lets them continue."""
+    held: list[Route] = []
+    place.route(address, lambda route: held.append(route))
+    return held
+
+
 def called(tab: Page, served: Served) -> None:
     enter(tab)
     served.room.serve(10)
@@ -316,10 +323,9 @@ def test_the_address_names_the_event(context: BrowserContext) -> None:
 
 def test_a_choice_of_language_is_not_undone_by_texts_that_arrive_late(browser: Browser) -> None:
     context = browser.new_context(locale="ko-KR")
-    held: list[Route] = []
     with page(Room()) as served:
         tab = context.new_page()
-        tab.route("**/words/ko.json", lambda route: held.append(route))
+        held = hold(tab, "**/words/ko.json")
         tab.goto(served.url)
         waited(lambda: held, tab)
         tab.locator("#language").select_option("fr")
@@ -334,10 +340,9 @@ def test_a_choice_of_language_is_not_undone_by_texts_that_arrive_late(browser: B
 
 def test_a_choice_of_language_before_the_script_runs_counts(browser: Browser) -> None:
     context = browser.new_context(locale="ko-KR")
-    held: list[Route] = []
     with page(Room()) as served:
         tab = context.new_page()
-        tab.route("**/page.js", lambda route: held.append(route))
+        held = hold(tab, "**/page.js")
         tab.goto(served.url, wait_until="commit")
         waited(lambda: held, tab)
         tab.locator("#language").select_option("fr")
@@ -351,8 +356,7 @@ def test_a_choice_of_language_before_the_script_runs_counts(browser: Browser) ->
 
 def test_what_a_visitor_chooses_before_the_visit_is_loaded_counts(browser: Browser) -> None:
     context = browser.new_context(permissions=["clipboard-read", "clipboard-write"])
-    held: list[Route] = []
-    context.route("**/visit.js", lambda route: held.append(route))
+    held = hold(context, "**/visit.js")
     with opened(context) as (tab, _):
         tab.get_by_role("button", name="Enter").click()
         has_number(tab, 10)

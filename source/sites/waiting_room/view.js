@@ -89,17 +89,17 @@ export function noteText({ phase, event, serverNow }, words, form) {
   return awaitsOpening(event) ? beginsText(nextOpening(event), serverNow, words, form) : "";
 }
 
-/** Return whether nobody is served until the event opens or continues. */
-const stands = (wait) => Boolean(wait) && (wait.kind === "opening" || wait.kind === "paused");
+/** Return whether no visitor is admitted until the event opens or resumes. */
+const isHalted = (wait) => Boolean(wait) && (wait.kind === "opening" || wait.kind === "paused");
 
 /** Return whether a waiting visitor will soon be served. */
 export const isNear = ({ phase, ahead, wait }) =>
-  phase === "waiting" && Boolean(wait) && !stands(wait) &&
+  phase === "waiting" && Boolean(wait) && !isHalted(wait) &&
   (wait.kind === "soon" || ahead === 1 || (wait.kind === "range" && wait.to <= NEAR));
 
-/** Label of the wait; empty while its text is no estimate. */
+/** Label of the wait; empty while its text is not an estimate. */
 export const waitLabel = (state, words) =>
-  isNear(state) ? words.near : stands(state.wait) ? "" : words.wait;
+  isNear(state) ? words.near : isHalted(state.wait) ? "" : words.wait;
 
 export function waitText({ wait, serverNow }, words, form) {
   const { kind, from, opensAt } = wait || {};

@@ -152,7 +152,7 @@ test("each phase has its section, title and note", () => {
   assert.match(form.date(1_800_000_000_000), /^Friday.* 15 January.* \d\d:00/);
 });
 
-test("while nobody is served, the wait is no estimate, also for the next visitor", () => {
+test("no label announces an estimate while the event is paused or not open, also for the next visitor", () => {
   const next = { phase: "waiting", number: 9, ahead: 1, serverNow: 0 };
   for (const wait of [{ kind: "paused" }, { kind: "opening", opensAt: 60_000 }]) {
     assert.equal(waitLabel({ ...next, wait }, en), "");
