@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,7 +62,7 @@ def dynamodb_local_url() -> Iterator[str]:
         if servers.in_ci():
             pytest.fail(missing)
         pytest.skip(missing)
-    with servers.dynamodb_local() as url:
+    with servers.dynamodb_local(*servers.FAST_START) as url:
         yield url
 
 
@@ -77,6 +78,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"an id holds an address of the memory: {item.nodeid}")
+
+
+def pytest_collection_finish() -> None:
+    """Keep what the collection made out of later garbage collections: it stays until the end."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from tests.support.fakes.admission import MemoryAdmissionStates, MemoryAlarms
@@ -77,13 +78,13 @@ def in_use(keys: KeySet) -> Publication:
 
 def settings(**env: Any) -> RoomSettings:
     """Settings as a deployment would give them."""
-    return read_room_settings(
-        {
-            "EVENT_ID": EVENT,
-            "TOKEN_ISSUER": ISSUER,
-            **{key: str(value) for key, value in env.items()},
-        }
-    )
+    return _read(frozenset((key, str(value)) for key, value in env.items()))
+
+
+@lru_cache
+def _read(env: frozenset[tuple[str, str]]) -> RoomSettings:
+    """State machines start a room thousands of times, with the same few settings."""
+    return read_room_settings({"EVENT_ID": EVENT, "TOKEN_ISSUER": ISSUER, **dict(env)})
 
 
 @dataclass

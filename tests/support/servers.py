@@ -26,6 +26,7 @@ from infrastructure.blueprint.resources import COUNTERS, OUTBOX, TABLES, Table
 ROOT = Path(__file__).resolve().parents[2]
 DYNAMODB_LOCAL = ROOT / ".venv" / "dynamodb-local" / "package" / "emulator"
 START_SECONDS = 60  # for one server; a loaded machine takes long to import things
+FAST_START = ("-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC")  # compiling costs more than it saves
 WORKERS = 16  # that do not share a port
 _given: set[int] = set()
 FAKE_CREDENTIALS: dict[str, Any] = {"aws_access_key_id": "test", "aws_secret_access_key": "test"}
@@ -153,13 +154,13 @@ class Valkey:
 
 
 @contextmanager
-def dynamodb_local() -> Iterator[str]:
-    """The address of a fresh DynamoDB Local."""
+def dynamodb_local(*java: str) -> Iterator[str]:
+    """The address of a fresh DynamoDB Local, on a Java with more arguments."""
     port = free_port()
     heap = os.environ.get("DYNAMODB_LOCAL_HEAP", "512m")  # a million rows need more
     with process(
-        "java", f"-Xmx{heap}", "-Djava.library.path=DynamoDBLocal_lib", "-jar", "DynamoDBLocal.jar",
-        "-inMemory", "-disableTelemetry", "-port", str(port),
+        "java", f"-Xmx{heap}", *java, "-Djava.library.path=DynamoDBLocal_lib",
+        "-jar", "DynamoDBLocal.jar", "-inMemory", "-disableTelemetry", "-port", str(port),
         port=port, cwd=DYNAMODB_LOCAL,
     ):  # fmt: skip
         yield f"http://127.0.0.1:{port}"
