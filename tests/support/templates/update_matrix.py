@@ -318,13 +318,12 @@ class Cell:
     @property
     def sides(self) -> tuple[Stacks, Stacks]:
         """The stacks before and after the cell's change."""
-        low, high = self._low(), self._high()
-        return (low, high) if self.upwards else (high, low)
+        before, after = self._contexts
+        return synthesized(before), synthesized(after)
 
     def in_one_step(self) -> Account:
         """Deploy the other templates."""
-        before, after = self.sides
-        return check(before, [Step(stacks=after)])
+        return one_step(*self._contexts)
 
     def by_path(self) -> Account:
         """Make the steps of the documented path."""
@@ -338,7 +337,8 @@ class Cell:
         if path.first:
             steps.insert(0, Step(stacks=after, only=path.first))
         if path.over:
-            steps.insert(0, Step(stacks=self._made(path.over, self.change.stacks)))
+            between = self._context(path.over, self.change.stacks)
+            steps.insert(0, Step(stacks=synthesized(between)))
         return check(before, steps)
 
     def unwanted(self, account: Account) -> list[Violation]:
@@ -352,21 +352,26 @@ class Cell:
             if one.rule != "state_is_kept" or not one.resource.startswith(purpose)
         ]
 
-    def _low(self) -> Stacks:
-        return self._made(self.change.before, self.change.without or self.change.stacks)
+    @property
+    def _contexts(self) -> tuple[str, str]:
+        low, high = self._low(), self._high()
+        return (low, high) if self.upwards else (high, low)
 
-    def _high(self) -> Stacks:
+    def _low(self) -> str:
+        return self._context(self.change.before, self.change.without or self.change.stacks)
+
+    def _high(self) -> str:
         after: dict[str, Any] = dict(self.change.after)
         if self.change.together:
             after = {}
             for one in SETTINGS:
                 if self.profile in one.profiles:
                     after |= one.after
-        return self._made(after, self.change.stacks)
+        return self._context(after, self.change.stacks)
 
-    def _made(self, values: Mapping[str, Any], stacks: str) -> Stacks:
+    def _context(self, values: Mapping[str, Any], stacks: str) -> str:
         context = {**EVERYTHING, "Profile": self.profile, **values, "Stacks": stacks}
-        return synthesized(json.dumps(context, sort_keys=True))
+        return json.dumps(context, sort_keys=True)
 
 
 def cells() -> Iterator[Cell]:
@@ -397,6 +402,12 @@ def synthesized(context: str) -> Stacks:
     """Return the templates of a context (JSON), in the order of their deployment."""
     made = Assembly(json.loads(context)).app.synth().stacks
     return {one.stack_name: one.template for one in made}
+
+
+@cache
+def one_step(before: str, after: str) -> Account:
+    """Deploy the templates of a context over those of another; settings together have one pair."""
+    return check(synthesized(before), [Step(stacks=synthesized(after))])
 
 
 def main() -> None:
