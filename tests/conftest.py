@@ -7,6 +7,7 @@ import gc
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
@@ -14,6 +15,10 @@ from hypothesis.internal.conjecture import providers
 
 from tests.support import servers
 from tests.support.local_stack import FAST, RunningRoom, running_room
+from tests.tools import sharing
+
+if TYPE_CHECKING:
+    from xdist.remote import Producer
 
 # How long an example takes says how busy the machine is, not whether the rule holds.
 # In CI every property draws the same examples, so that a run fails because of a change alone.
@@ -78,6 +83,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if " at 0x" in item.nodeid:
             raise pytest.UsageError(f"an id holds an address of the memory: {item.nodeid}")
+    sharing.sort(items)
+
+
+def pytest_xdist_make_scheduler(
+    config: pytest.Config, log: Producer
+) -> sharing.FilesAndRoom | None:
+    """Share the tests out by file, as ``--dist loadfile`` asks for."""
+    return sharing.FilesAndRoom(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Print the tests and seconds of each folder: ``python -m tests.tools.suite_times [FOLDER…]``.
 
-The folders run one after the other, as ``make test`` runs them all: three processes, files apart.
+The folders run one after the other, as ``make test`` runs them all: four processes, files apart.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ def main(folders: list[str]) -> int:
     print("| Folder | Tests | Seconds |\n|---|---|---|")
     failed = 0
     for folder in folders or FOLDERS:
-        options = ["-n", "3", "--dist", "loadfile", "--no-loadscope-reorder", "-q"]
+        options = ["-n", "4", "--dist", "loadfile", "--no-loadscope-reorder", "-q"]
         command = [sys.executable, "-m", "pytest", *options, f"tests/{folder}"]
         began = time.monotonic()
         done = subprocess.run(command, capture_output=True, text=True, check=False)

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How ``make test`` shares the tests out to its workers.
+
+All tests of a file run in one worker. All files that use the running room run in one worker too:
+one such room is started, and not one for each worker. The order of the files decides how long a run
+takes: those that take longest begin first, and those that wait for pages and for servers run beside
+those that keep a processor busy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from itertools import count
+
+import pytest
+from xdist.scheduler.loadfile import LoadFileScheduling
+
+from tests.support.servers import ROOT
+
+LONGEST = (
+    "tests/e2e/test_waiting_page_running.py", "tests/chaos/test_chaos.py",
+    "tests/infrastructure/test_journey.py", "tests/e2e/test_waiting_page.py",
+    "tests/infrastructure/test_changes.py", "tests/e2e/test_make_run.py",
+)  # fmt: skip
+WAITING = ("tests/e2e/", "tests/local/")
+FIXTURES = ("running: RunningRoom", "demo: Demo")
+ROOM = "the running room"
+
+
+class FilesAndRoom(LoadFileScheduling):
+    """A unit of work is a file, or all files that use the running room."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return ROOM if _uses_the_room(file) else file
+
+
+def sort(items: list[pytest.Item]) -> None:
+    """Sort the tests by their files, and leave the order inside a file."""
+    of = {item: item.nodeid.partition("::")[0] for item in items}
+    place = dict(zip(in_order(list(dict.fromkeys(of.values()))), count(), strict=False))
+    items.sort(key=lambda item: place[of[item]])
+
+
+def in_order(files: Sequence[str]) -> list[str]:
+    """The longest files, then those that wait, spread over most of the others."""
+    first = [file for file in LONGEST if file in files]
+    waiting = [file for file in files if file.startswith(WAITING) and file not in first]
+    others = [file for file in files if file not in {*first, *waiting}]
+    step = 0.7 * len(others) / (len(waiting) or 1)
+    place = {file: float(at) for at, file in enumerate(others)}
+    place |= {file: at * step for at, file in enumerate(waiting)}
+    return [*first, *sorted(place, key=lambda file: (place[file], file))]
+
+
+@cache
+def _uses_the_room(file: str) -> bool:
+    path = ROOT / file
+    return path.is_file() and any(one in path.read_text("utf-8") for one in FIXTURES)

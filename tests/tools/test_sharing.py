@@ -1,0 +1,28 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The order in which `make test` shares the files out to its workers."""
+
+from __future__ import annotations
+
+from tests.support.servers import ROOT
+from tests.tools.sharing import LONGEST, WAITING, in_order
+
+FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
+
+
+def test_each_file_has_one_place_and_the_longest_come_first() -> None:
+    found = in_order(FILES)
+    assert sorted(found) == FILES
+    assert found[: len(LONGEST)] == list(LONGEST)
+
+
+def test_files_that_wait_are_spread_over_most_of_the_others() -> None:
+    waiting = [file.startswith(WAITING) for file in in_order(FILES)[len(LONGEST) :]]
+    half = len(waiting) // 2
+    assert 0.5 < sum(waiting[:half]) / sum(waiting) < 0.9
+    assert not any(waiting[-len(waiting) // 5 :])
+
+
+def test_some_files_alone_keep_their_order() -> None:
+    chosen = ["tests/unit/test_b.py", "tests/unit/test_a.py"]
+    assert in_order(chosen) == chosen
+    assert in_order([]) == []
