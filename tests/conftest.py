@@ -88,9 +88,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: Producer
-) -> sharing.FilesAndRoom | None:
+) -> sharing.SharedFixtures | None:
     """Share the tests out by file, as ``--dist loadfile`` asks for."""
-    return sharing.FilesAndRoom(config, log) if config.option.dist == "loadfile" else None
+    return sharing.SharedFixtures(config, log) if config.option.dist == "loadfile" else None
 
 
 def pytest_collection_finish() -> None:

@@ -1,14 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """How ``make test`` shares the tests out to its workers.
 
-All tests of a file run in one worker. All files that use the running room run in one worker too:
-one such room is started, and not one for each worker. The order of the files decides how long a run
-takes: those that take longest begin first, and those that wait for pages and for servers run beside
-those that keep a processor busy.
+All tests of a file run in one worker. Files that use the same expensive fixture of the session run
+in one worker too, so that it is made once and not in each worker. The order of the files decides
+how long a run takes: those that take longest begin first, and those that wait for pages and for
+servers run beside those that keep a processor busy.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import cache
 from itertools import count
@@ -19,21 +20,24 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 from tests.support.servers import ROOT
 
 LONGEST = (
-    "tests/e2e/test_waiting_page_running.py", "tests/chaos/test_chaos.py",
-    "tests/infrastructure/test_journey.py", "tests/e2e/test_waiting_page.py",
-    "tests/infrastructure/test_changes.py", "tests/e2e/test_make_run.py",
+    "tests/e2e/test_waiting_page_running.py", "tests/infrastructure/test_journey.py",
+    "tests/infrastructure/test_core.py", "tests/chaos/test_chaos.py",
+    "tests/e2e/test_waiting_page.py", "tests/infrastructure/test_changes.py",
+    "tests/e2e/test_make_run.py",
 )  # fmt: skip
 WAITING = ("tests/e2e/", "tests/local/")
-FIXTURES = ("running: RunningRoom", "demo: Demo")
-ROOM = "the running room"
+SHARED = {  # what the fixtures make: how a file asks for one of them
+    "the running room": r"\b(running: RunningRoom|demo: Demo)\b",
+    "the bundles": r"\btests\.support\.templates\.lambda_process\b",
+    "the stacks": r"\b(Assembly|Synthesized|Reviewed)\b",
+}
 
 
-class FilesAndRoom(LoadFileScheduling):
-    """A unit of work is a file, or all files that use the running room."""
+class SharedFixtures(LoadFileScheduling):
+    """A unit of work is a file, or all files with the same fixture of SHARED."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.partition("::")[0]
-        return ROOM if _uses_the_room(file) else file
+        return unit(nodeid.partition("::")[0])
 
 
 def sort(items: list[pytest.Item]) -> None:
@@ -55,6 +59,8 @@ def in_order(files: Sequence[str]) -> list[str]:
 
 
 @cache
-def _uses_the_room(file: str) -> bool:
+def unit(file: str) -> str:
+    """The unit of work of a file: the first fixture of SHARED that it uses, or the file itself."""
     path = ROOT / file
-    return path.is_file() and any(one in path.read_text("utf-8") for one in FIXTURES)
+    text = path.read_text("utf-8") if path.is_file() else ""
+    return next((made for made, sign in SHARED.items() if re.search(sign, text)), file)

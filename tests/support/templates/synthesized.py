@@ -125,7 +125,7 @@ class Assembly:
         from infrastructure.stacks.inlet import InletStack
         from infrastructure.stacks.room import Room
 
-        self.app = App(context={"plainCode": True, **context})
+        self.app = App(context={"plainCode": True, **context}, tree_metadata=False)
         self.built = build(self.app)
         for strategy in more_inlets:
             InletStack(
