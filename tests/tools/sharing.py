@@ -20,7 +20,7 @@ from xdist.scheduler.loadfile import LoadFileScheduling
 from tests.support.servers import ROOT
 
 LONGEST = (
-    "tests/e2e/test_waiting_page_running.py", "tests/infrastructure/test_journey.py",
+    "tests/e2e/test_console_running.py", "tests/infrastructure/test_journey.py",
     "tests/infrastructure/test_core.py", "tests/chaos/test_chaos.py",
     "tests/e2e/test_waiting_page.py", "tests/infrastructure/test_changes.py",
     "tests/e2e/test_make_run.py",

@@ -113,9 +113,7 @@ def silence_library_logs() -> None:
     This is independent of the root logger's level. urllib3's warnings contain the URL and its
     query.
     """
-    for name, level in {
-        "authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR,
-    }.items():  # fmt: skip
+    for name, level in {"botocore": logging.INFO, "urllib3": logging.ERROR}.items():
         logging.getLogger(name).setLevel(level)
 
 

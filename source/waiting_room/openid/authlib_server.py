@@ -241,6 +241,7 @@ class Server(AuthorizationServer):  # type: ignore[misc]
 
     def __init__(self, provider: ProviderContext) -> None:
         super().__init__()
+        logging.getLogger("authlib").setLevel(logging.INFO)  # below, it logs the tokens it issues
         self.provider = provider
         self._client = _Client(provider.settings, provider.secrets)
         self.register_token_generator("default", self._tokens)
