@@ -95,7 +95,7 @@ clean: ## delete what the other targets create
 
 check: lint types test ## lint, types and test: what CI runs
 
-test: install ## run all tests (about 25 minutes on 2 cores)
+test: install ## run all tests (about 20 minutes on 2 cores)
 	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(PYTEST_ARGS)
 
 test-changed: install ## run the tests that cover the changed files: make test-changed BASE=main

@@ -366,7 +366,7 @@ def test_a_client_of_aws_gives_up_in_time_and_is_made_once(monkeypatch: pytest.M
 
 
 def test_the_libraries_below_log_no_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    names = {"authlib": logging.INFO, "botocore": logging.INFO, "urllib3": logging.ERROR}
+    names = {"botocore": logging.INFO, "urllib3": logging.ERROR}
     for name in names:
         monkeypatch.setattr(logging.getLogger(name), "level", logging.DEBUG)
     aws.silence_library_logs()
