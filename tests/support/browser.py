@@ -2,7 +2,7 @@
 """A real browser for tests: the system's Chromium, driven by Playwright, and axe-core in it.
 
 Debian's ``chromium-headless-shell`` is the same engine without windows, and is taken where it is
-installed: its contexts cost about a quarter of the time (decision 0174).
+installed: its contexts cost much less processor time (decision 0174).
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@
 from __future__ import annotations
 
 from tests.support.servers import ROOT
-from tests.tools.sharing import LONGEST, WAITING, in_order
+from tests.tools.sharing import LONGEST, SHARED, WAITING, in_order, unit
 
 FILES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "tests").rglob("test_*.py"))
 
@@ -26,3 +26,10 @@ def test_some_files_alone_keep_their_order() -> None:
     chosen = ["tests/unit/test_b.py", "tests/unit/test_a.py"]
     assert in_order(chosen) == chosen
     assert in_order([]) == []
+
+
+def test_files_with_the_same_expensive_fixture_are_one_unit() -> None:
+    units = [unit(file) for file in FILES]
+    assert all(units.count(made) > 2 for made in SHARED)
+    assert unit("tests/infrastructure/test_changes.py") == "tests/infrastructure/test_changes.py"
+    assert unit("tests/unit/test_of_nobody.py") == "tests/unit/test_of_nobody.py"
