@@ -112,7 +112,8 @@ def table(done: Mapping[str, Run]) -> str:
     """Return the numbers of all runs as a Markdown table."""
     lines = [
         "| run | maximum active | mean active after 10 min | maximum admitted per minute | "
-        "mean after 10 min | maximum new users per minute | estimated arrival share | mean wait |",
+        "mean admitted per minute after 10 min | maximum tokens requested per minute | "
+        "estimated arrival share | mean wait |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for shown in RUNS:
@@ -127,7 +128,7 @@ def table(done: Mapping[str, Run]) -> str:
 
 
 def draw(done: Mapping[str, Run], file: Path) -> None:
-    """Plot active users, admitted positions and new users of each run, with the limits."""
+    """Plot active visitors, admitted positions and requested tokens of each run."""
     figure, plots = plot_style.subplots(4, 2, (10, 12))
     for plot, shown in zip(plots, RUNS, strict=True):
         _plot(plot, shown, done[shown.name])
@@ -139,10 +140,11 @@ def draw(done: Mapping[str, Run], file: Path) -> None:
 def _plot(plot: Any, shown: Shown, run: Run) -> None:
     minutes = [second / 60 for second in range(len(run.active))]
     rule = shown.scenario.admission
-    plot.plot(minutes, run.active, color=ACTIVE_COLOR, label="active users")
+    plot.plot(minutes, run.active, color=ACTIVE_COLOR, label="active visitors")
     plot.plot(minutes, run.admitted_per_minute(), color=ADMITTED_COLOR, linewidth=1,
               label="positions admitted in the last minute")  # fmt: skip
-    plot.plot(minutes, run.per_minute(), color=NEW_COLOR, label="new users in the last minute")
+    plot.plot(minutes, run.per_minute(), color=NEW_COLOR,
+              label="tokens requested in the last minute")  # fmt: skip
     if rule["strategy"] in ("active", "both"):
         plot.axhline(rule["max_active"], color=ACTIVE_COLOR, linestyle=":", label="max_active")
     if rule["strategy"] in ("rate", "both"):

@@ -74,7 +74,7 @@ class Run:
     waits: list[float] = field(default_factory=list)
 
     def per_minute(self) -> list[int]:
-        """Return the new users in the minute before each second."""
+        """Return the tokens requested in the minute before each second."""
         return _of_a_minute(self.tokens)
 
     def admitted_per_minute(self) -> list[int]:

@@ -74,7 +74,8 @@ class GateConfig(Parameters):
     )
     without_store: str = choice(
         "GateWithoutStore",
-        "`closed` or `open`: the site while the gate can read no rule at all",
+        "response while the gate can read no rule at all: `closed` (503 on all paths) or `open` "
+        "(all requests pass)",
         default="closed",
         among=("closed", "open"),
     )

@@ -61,11 +61,11 @@ def test_a_result_goes_into_its_place_and_nowhere_else(tmp_path: Path) -> None:
 
 def test_each_benchmark_of_the_command_is_a_module_that_the_page_names() -> None:
     page = PAGE.read_text(encoding="utf-8")
-    listed = re.search(r"^make bench ONLY=cold_start +# one of (.+)$", page, re.MULTILINE)
+    listed = re.search(r"^The names for `ONLY` are ([^.]+?)\[pages", page, re.MULTILINE)
     assert listed
     for name in COMMANDS:
         assert (BENCHMARKS / FOLDERS.get(name, "").strip(".") / f"{name}.py").is_file(), name
-    assert set(listed[1].split(", ")) == set(COMMANDS)
+    assert set(re.findall(r"`(\w+)`", listed[1])) == set(COMMANDS)
 
 
 def test_an_overshoot_or_an_overtaken_visitor_makes_the_benchmark_fail() -> None:

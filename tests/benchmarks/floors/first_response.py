@@ -55,9 +55,9 @@ def main() -> None:
         [
             "function",
             "init, nothing loaded",
-            "first response",
+            "first response, nothing loaded",
             "init, stores loaded",
-            "first response then",
+            "first response, stores loaded",
             "goal",
         ],
         rows,
