@@ -19,6 +19,14 @@ export PYTHONPATH := source:.
 unexport PYTHONDONTWRITEBYTECODE
 export DEPLOYMENT_ARGS = $(CDK_ARGS)
 
+ifeq ($(filter clean help,$(MAKECMDGOALS))$(filter file default,$(origin PYTHON)),)
+ifneq ($(wildcard .venv/bin/python),)
+ifneq ($(shell $(PYTHON) -V),$(shell .venv/bin/python -V))
+$(error PYTHON=$(PYTHON) is $(shell $(PYTHON) -V) and .venv has $(shell .venv/bin/python -V). Delete the environment first: rm -rf .venv)
+endif
+endif
+endif
+
 .PHONY: help
 .PHONY: install run invoke sites preview clean
 .PHONY: check test test-changed pre-commit lint types hops security scan matrix fuzz chaos attack soak on-sale broken mutants screenshots docs lock
@@ -32,7 +40,7 @@ help: ## list the targets
 .venv/uv: Makefile
 	@echo "· creating a virtual environment in .venv"
 	@$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed; this is %d.%d." % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
-	@$(PYTHON) -m venv .venv || { echo "The venv module is missing: install Debian's python3-venv."; exit 1; }
+	@$(PYTHON) -m venv .venv || { echo "No virtual environment: install Debian's python3-venv and python3-pip-whl for this Python."; exit 1; }
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION)
 	@touch $@
 
@@ -50,7 +58,7 @@ help: ## list the targets
 	@install -m 755 $< $@
 
 .venv/dynamodb-local/ready: .venv/dev
-	@echo "· downloading DynamoDB Local (it needs Java; tests are skipped with a message without it)"
+	@echo "· downloading DynamoDB Local (it needs Java; without Java, its tests are skipped)"
 	@mkdir -p $(@D) && cd $(@D) && $(CURDIR)/$(BIN)/npm pack --silent amplify-dynamodb-simulator@2.9.30 >/dev/null && tar xzf *.tgz && rm *.tgz
 	@cd $(@D) && echo "$(DYNAMODB_LOCAL_SHA256)  package/emulator/DynamoDBLocal.jar" | sha256sum --check --quiet && touch ready
 
@@ -58,6 +66,10 @@ help: ## list the targets
 	@echo "· downloading the packages that the wheel is tested with"
 	@rm -rf $(@D) && for age in oldest newest; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(@D)/$$age -r requirements/wheel-$$age.txt || exit 1; done
 	@touch $@
+
+.venv/modules: .venv/dev $(wildcard */*/package-lock.json)
+	@echo "· downloading the Node modules of the sites and of the tests"
+	@$(BIN)/python -m tests.tools.node_modules && touch $@
 
 node_modules/ready: .venv/dev package-lock.json
 	@echo "· downloading the CDK command line"
@@ -74,7 +86,7 @@ node_modules/ready: .venv/dev package-lock.json
 
 ##@ Run
 
-install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready ## install all dependencies into .venv
+install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready .venv/modules ## install all dependencies into .venv
 
 run: .venv/local .venv/bin/waiting-room ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local
@@ -89,7 +101,7 @@ preview: .venv/local ## show the states of the waiting page with a brand: make p
 	@$(BIN)/python -m deployment.preview
 
 clean: ## delete what the other targets create
-	rm -rf .venv .local build cdk.out node_modules source/sites/node_modules source/edge/node_modules tests/sites_lint/node_modules tests/clients/node_modules tests/firefox/node_modules tests/sign_in_provider/node_modules .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .venv .local build cdk.out node_modules */*/node_modules .pytest_cache .mypy_cache .ruff_cache
 
 ##@ Check
 

@@ -31,6 +31,7 @@ PYTHON_LOCKS = (
 )
 NODE_LOCKS = (
     "package-lock.json",
+    "source/edge/package-lock.json",
     "source/sites/package-lock.json",
     "tests/clients/package-lock.json",
     "tests/firefox/package-lock.json",

@@ -28,7 +28,9 @@ class Operator:
 
     def __init__(self, target: RoomUnderTest) -> None:
         self._target = target
-        keys = Credentials(target.access_key_id, target.secret_access_key)
+        keys = Credentials(
+            target.access_key_id, target.secret_access_key, target.session_token or None
+        )
         self._client = SignedClient("execute-api", target.region, lambda: keys, LIMITS)
 
     def call(self, method: str, path: str, content: Mapping[str, Any] | None = None) -> Any:

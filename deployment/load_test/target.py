@@ -31,6 +31,7 @@ class RoomUnderTest:
     region: str
     access_key_id: str
     secret_access_key: str
+    session_token: str = ""  # of temporary keys
     aws_endpoint_url: str = ""
     pid: int = 0  # of the process that started the local room
 
@@ -82,6 +83,7 @@ def of_options(options: Mapping[str, Any], env: Mapping[str, str]) -> RoomUnderT
         region=str(options.get("region") or env.get("AWS_REGION") or ""),
         access_key_id=env.get("AWS_ACCESS_KEY_ID", ""),
         secret_access_key=env.get("AWS_SECRET_ACCESS_KEY", ""),
+        session_token=env.get("AWS_SESSION_TOKEN", ""),
     )
 
 

@@ -7,15 +7,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, ClassVar
 
 import pytest
 
 from deployment.load_test import processes, report
 from deployment.load_test.checks import Check, Rows, check
-from deployment.load_test.operator import Admission, OperatorError
+from deployment.load_test.operator import Admission, Operator, OperatorError
 from deployment.load_test.processor import seconds_by_part
 from deployment.load_test.record import (
     LoadTestOptions,
@@ -167,10 +170,41 @@ def test_a_deployed_room_is_loaded_when_its_user_names_it_and_never_reset() -> N
     assert (target.public_api, target.region, target.local) == (
         "https://room.example", "eu-central-1", False,
     )  # fmt: skip
+    assert of_options(given, {**keys, "AWS_SESSION_TOKEN": "t"}).session_token == "t"
     with pytest.raises(TargetError, match="--event"):
         of_options({"host": "https://room.example"}, keys)
     with pytest.raises(TargetError, match="AWS_ACCESS_KEY_ID"):
         of_options(given, {})
+
+
+class Listening(BaseHTTPRequestHandler):
+    """Responds with an empty object, and keeps the headers of the last request."""
+
+    received: ClassVar[Mapping[str, str]] = {}
+
+    def do_GET(self) -> None:
+        type(self).received = dict(self.headers.items())
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"{}")
+
+    def log_message(self, *_: object) -> None:
+        """Print nothing."""
+
+
+@pytest.mark.parametrize("token", ["temporary", ""])
+def test_calls_of_the_operator_have_the_session_token_of_temporary_keys(token: str) -> None:
+    server = HTTPServer(("127.0.0.1", 0), Listening)
+    thread = Thread(target=server.handle_request)
+    thread.start()
+    given = {"host": "http://127.0.0.1:1", "event": "Sale",
+             "private": f"http://127.0.0.1:{server.server_port}"}  # fmt: skip
+    keys = {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "eu-central-1"}
+    assert Operator(of_options(given, {**keys, "AWS_SESSION_TOKEN": token})).metrics() == {}
+    thread.join(10)
+    server.server_close()
+    assert Listening.received.get("X-Amz-Security-Token", "") == token
 
 
 @pytest.mark.parametrize("words", [["--users", "0"], ["--users", "20001"], ["--limit", "0"]])

@@ -4,15 +4,18 @@
 from __future__ import annotations
 
 import os
+import platform
 import re
 import shutil
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from deployment.checks import prose
+from deployment.checks import prose, security
 from tests.support.servers import ROOT
+from tests.tools import node_modules
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 FILES = {".venv/uv", ".venv/local", ".venv/dev"}  # some of the targets that are files
@@ -79,6 +82,40 @@ def test_the_removal_of_one_stack_does_not_print_the_commands_for_the_whole_room
     )
     assert "cdk destroy" in done.stdout
     assert ("-m deployment.account.remains" in done.stdout) is printed
+
+
+@pytest.mark.parametrize(
+    ("target", "version", "rejected"),
+    [("lint", "Python 3.0.1", True), ("lint", "", False), ("clean", "Python 3.0.1", False)],
+)
+def test_another_python_than_that_of_the_environment_is_rejected(
+    target: str, version: str, rejected: bool, tmp_path: Path
+) -> None:
+    """``PYTHON=python3.14 make test`` would run the tests on the Python of ``.venv``."""
+    if not shutil.which("make"):
+        pytest.skip("make is not installed")
+    python = tmp_path / ".venv" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    used = f"Python {platform.python_version()}"
+    python.write_text(f"#!/bin/sh\necho {version or used}\n")
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "--dry-run", "--file", str(ROOT / "Makefile"), target],
+        cwd=tmp_path, env={**os.environ, "PYTHON": sys.executable},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert ("rm -rf .venv" in done.stderr) is rejected, done.stderr
+    if rejected:
+        assert f"is {used} and .venv has {version}" in done.stderr
+
+
+def test_make_install_downloads_the_node_modules_of_every_lock_file() -> None:
+    """After it, no test needs a network."""
+    assert ".venv/modules" in re.findall(r"^install: (.+?) ##", MAKEFILE, re.M)[0].split()
+    found = {str(folder.relative_to(ROOT)) for folder in node_modules.workspaces()}
+    assert {"source/edge", "source/sites", "tests/clients"} <= found
+    locks = {f"{folder}/package-lock.json" for folder in found} | {"package-lock.json"}
+    assert locks == set(security.NODE_LOCKS), "Add the lock file to NODE_LOCKS of make security"
 
 
 def test_git_ignores_the_downloaded_templates_of_a_deployment() -> None:
