@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -23,7 +24,7 @@ ROOT_PAGES = {
 }
 SOURCES = {page: source for source, page in ROOT_PAGES.items()}
 LINK = re.compile(r"(?P<image>!?)\[(?P<text>(?:\[[^\]]*\]|[^\[\]])*)\]\((?P<target>[^()\s]+)\)")
-FENCE = re.compile(r"^ {0,3}(```|~~~)")
+FENCE = re.compile(r"^ *(```|~~~)")
 ITEM = re.compile(r"^ *(?:[-*+]|\d+\.) ")
 
 
@@ -46,37 +47,62 @@ def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
 def adapt(markdown: str, page: str) -> str:
     """Return the Markdown of a page, named as in the site, with links and lists for the site.
 
-    Python-Markdown needs an empty line before a list and four spaces for each level of a list.
+    Python-Markdown needs an empty line before a list, and before an item that follows a paragraph
+    or code of another one. It needs four spaces for each level of a list and of what is in it.
     """
     out: list[str] = []
+    items: list[_Item] = []  # the open items of lists, outermost first
     in_fence = False
     for line in markdown.split("\n"):
-        if FENCE.match(line):
-            in_fence = not in_fence
-        elif not in_fence:
-            line = LINK.sub(lambda found: _link(found, page), line)
-            if ITEM.match(line):
-                if out and out[-1].strip() and not _in_list(out):
-                    out.append("")
-                line = _indented(line)
-        out.append(line)
+        fence = FENCE.match(line)
+        if not in_fence and line.strip():
+            after_blank = not (out and out[-1].strip())
+            line = line if fence else LINK.sub(lambda found: _link(found, page), line)
+            items = _open_items(items, line, after_blank=after_blank)
+            if ITEM.match(line) and not after_blank and not _follows_item(out):
+                out.append("")
+        out.append(_indented(line, items, is_item=not in_fence and bool(ITEM.match(line))))
+        in_fence = in_fence != bool(fence)
     return "\n".join(out)
 
 
-def _indented(line: str) -> str:
-    """Return an item of a list with four spaces for each two."""
-    level = (len(line) - len(line.lstrip(" "))) // 2
-    return "    " * level + line.lstrip(" ")
+@dataclass(frozen=True)
+class _Item:
+    """An item of a list: columns of its marker and of its text."""
+
+    marker: int
+    text: int
 
 
-def _in_list(lines: list[str]) -> bool:
-    """Return whether the paragraph that ends here is part of a list."""
+def _open_items(items: list[_Item], line: str, *, after_blank: bool) -> list[_Item]:
+    """Return the items that contain ``line``; the last one is the line's own if it is an item."""
+    column = len(line) - len(line.lstrip(" "))
+    found = ITEM.match(line)
+    if found or after_blank:
+        items = [item for item in items if column >= item.text]
+    if found:
+        return [*items, _Item(column, found.end())]
+    if items and column == items[-1].text + 1 and column == items[-1].marker + 4:
+        return [*items[:-1], _Item(items[-1].marker, column)]  # "1. " with four spaces below it
+    return items
+
+
+def _follows_item(lines: list[str]) -> bool:
+    """Return whether the last line is in the first paragraph of an item."""
     for line in reversed(lines):
-        if not line.strip():
+        if not line.strip() or FENCE.match(line):
             return False
         if ITEM.match(line):
             return True
     return False
+
+
+def _indented(line: str, items: list[_Item], *, is_item: bool) -> str:
+    """Return a line with four spaces for each level of the list that contains it."""
+    if not items or not line.strip():
+        return line
+    level, column = (len(items) - 1, items[-1].marker) if is_item else (len(items), items[-1].text)
+    return "    " * level + (line[column:] if not line[:column].strip() else line.lstrip(" "))
 
 
 def _link(found: re.Match[str], page: str) -> str:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import markdown
 import pytest
 import yaml
 
@@ -54,11 +55,37 @@ def test_code_is_not_changed() -> None:
 
 
 def test_an_empty_line_precedes_a_list() -> None:
-    assert adapt("Text:\n- a\n  more\n- b", "api.md") == "Text:\n\n- a\n  more\n- b"
+    assert adapt("Text:\n- a\n  more\n- b", "api.md") == "Text:\n\n- a\n    more\n- b"
 
 
 def test_each_level_of_a_list_has_four_spaces() -> None:
-    assert adapt("- a\n  more\n  - b\n    - c", "api.md") == "- a\n  more\n    - b\n        - c"
+    assert adapt("- a\n  more\n  - b\n    - c", "api.md") == "- a\n    more\n    - b\n        - c"
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("1. a\n\n   more\n2. b", "1. a\n\n    more\n\n2. b"),
+        ("1. a\n\n    more\n2. b", "1. a\n\n    more\n\n2. b"),
+        ("- a\n\n  more\n- b", "- a\n\n    more\n\n- b"),
+        ("1. a\n\n   ```sh\n   x\n     y\n\n   ```\n2. b",
+         "1. a\n\n    ```sh\n    x\n      y\n\n    ```\n\n2. b"),
+        ("1. a\n\n       code\n2. b", "1. a\n\n        code\n\n2. b"),
+        ("10. a\n\n    more", "10. a\n\n    more"),
+        ("1. a\n   - b\n\n     more\n\n   last", "1. a\n    - b\n\n        more\n\n    last"),
+        ("- a\nlazy\n\nend\n  b", "- a\n    lazy\n\nend\n  b"),
+    ],
+)  # fmt: skip
+def test_paragraphs_and_code_in_an_item_have_four_spaces_for_each_level(
+    text: str, wanted: str
+) -> None:
+    assert adapt(text, "api.md") == wanted
+
+
+def test_a_list_with_code_is_one_list_in_the_site() -> None:
+    steps = "1. a\n\n   ```sh\n   x\n   ```\n2. b\n\n   more\n3. c\n\nend"
+    html = markdown.markdown(adapt(steps, "api.md"), extensions=["pymdownx.superfences"])
+    assert (html.count("<ol>"), html.count("<li>")) == (1, 3)
 
 
 def test_the_site_is_built_without_a_dead_link(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 
 import pytest
 
@@ -16,6 +17,7 @@ from infrastructure.parameters.core import PROFILES, CoreConfig
 from infrastructure.parameters.optional_stacks import PARAMETERS
 from tests.support.templates.synthesized import EVERYTHING
 from tests.support.templates.update_matrix import (
+    ALL,
     CHANGES,
     LABEL,
     ROOM,
@@ -39,7 +41,7 @@ IN_EACH_PROFILE = {"SnapStart", "EnableWaf"}
 IN_STANDARD = {
     "RedisEngine", "VpcId, SubnetIds", "GateApiKeyVersion by one", "InletStrategy",
     "custom domains", "RestoredTables", "stack gate", "stack openid", "Profile to cheap",
-    "Profile to serverless",
+    "Profile to serverless", "CustomerManagedKey, true to its ARN",
 }  # fmt: skip
 CELLS = [
     cell
@@ -79,6 +81,18 @@ def test_a_change_deploys_by_its_documented_path_and_keeps_state(cell: Cell) -> 
     assert account.deployed == dict(cell.sides[1]) | {
         name: made for name, made in account.deployed.items() if name not in cell.sides[1]
     }
+
+
+@pytest.mark.skipif(os.environ.get("MATRIX") != "all", reason="part of make matrix")
+def test_a_change_deploys_in_a_room_with_all_stacks() -> None:
+    """A stack that is not part of a cell can import a value that the change removes."""
+    found = []
+    for cell in cells():
+        here = cell.change
+        if cell.profile == here.profiles[0] and "core" in here.stacks and not here.without:
+            whole = replace(cell, change=replace(here, stacks=ALL))
+            found += [f"{cell}: {one}" for one in whole.unwanted(whole.by_path())]
+    assert found == []
 
 
 @pytest.mark.parametrize("cell", [one for one in CELLS if one.path], ids=str)

@@ -48,6 +48,10 @@ ONE_WAY = {  # the way back of a change that has none
     "CustomerManagedKey, true to its ARN": "none: true creates another key",
 }
 GATE_FIRST = Path(text="[deploy the gate first](#deploy-the-gate-first)", first=[f"{ROOM}-Gate"])
+OTHERS_FIRST = Path(
+    text="[deploy the other stacks first](#remove-the-key-of-the-room)",
+    first=[f"{ROOM}-{name}" for name in ("Authorizer", "Sample", "OpenId", "Inlet", "Gate")],
+)
 
 
 def removed(stack: str) -> Path:
@@ -244,7 +248,7 @@ KINDS = (
            after={"RestoredTables": f"{COPIES},Counters=sale-c"}),
     Change(name="CustomerManagedKey=true", after=OWN_KEY, stacks="core,gate", upwards_only=True),
     Change(name="CustomerManagedKey, true to its ARN", before=OWN_KEY, after=GIVEN_KEY,
-           stacks="core,gate", upwards_only=True, up=GATE_FIRST,
+           upwards_only=True, up=OTHERS_FIRST,
            ends={"Key": "the key, which CloudFormation retains"}),
     Change(name="CustomerManagedKey, ARN", after=GIVEN_KEY, stacks="core,gate"),
     Change(name="EdgePolicies", after=SHARED, stacks="core,gate"),
@@ -292,9 +296,11 @@ KINDS = (
     optional("inlet", "Inlet"),
     optional("gate", "Gate", down=removed("Gate"),
              ends={"PublicGateKey": "the API key of the gate"}),
-    *(Change(name=f"Profile to {other}", before={"Profile": PROFILES[0]}, after={"Profile": other},
-             stacks="core", profiles=PROFILES[:1], ends=CACHE | COUNTERS)
-      for other in PROFILES[1:]),
+    Change(name="Profile to cheap", before={"Profile": "standard"}, after={"Profile": "cheap"},
+           stacks="core,gate", profiles=STANDARD, ends=CACHE | COUNTERS),
+    Change(name="Profile to serverless", before={"Profile": "standard"},
+           after={"Profile": "serverless"}, stacks="core,gate", profiles=STANDARD, up=GATE_FIRST,
+           ends=CACHE | COUNTERS),
 )  # fmt: skip
 CHANGES = (*SETTINGS, *KINDS)
 
