@@ -86,6 +86,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     sharing.sort(items)
 
 
+@pytest.hookimpl(optionalhook=True)  # `make broken` runs without xdist
 def pytest_xdist_make_scheduler(
     config: pytest.Config, log: Producer
 ) -> sharing.SharedFixtures | None:

@@ -3,6 +3,10 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+
 from tests.support.servers import ROOT
 from tests.tools.sharing import LONGEST, SHARED, WAITING, in_order, unit
 
@@ -33,3 +37,14 @@ def test_files_with_the_same_expensive_fixture_are_one_unit() -> None:
     assert all(units.count(made) > 2 for made in SHARED)
     assert unit("tests/infrastructure/test_changes.py") == "tests/infrastructure/test_changes.py"
     assert unit("tests/unit/test_of_nobody.py") == "tests/unit/test_of_nobody.py"
+
+
+def test_pytest_starts_without_xdist() -> None:
+    """As in the mutation tests, where an error at the start would count as unnoticed."""
+    words = ["-p", "no:xdist", "-p", "no:cacheprovider", "--collect-only", "-q"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", *words, "tests/tools/test_license.py"],
+        cwd=ROOT, env={**os.environ, "PYTHONPATH": "source:."},
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
