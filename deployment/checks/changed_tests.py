@@ -21,9 +21,9 @@ NONE = ()
 # The first matching line counts. `*` also matches slashes.
 RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("source/waiting_room/domain/*", ("tests/unit/domain", "tests/unit/use_cases"),
-     "tests/contract tests/integration; make broken"),
+     "tests/apps tests/contract tests/integration tests/tools/test_hops.py; make broken"),
     ("source/waiting_room/use_cases/*", ("tests/unit/domain", "tests/unit/use_cases"),
-     "tests/contract tests/integration; make broken"),
+     "tests/apps tests/contract tests/integration tests/tools/test_hops.py; make broken"),
     ("source/waiting_room/adapters/http/*",
      ("tests/unit/adapters", "tests/unit/inlet", "tests/unit/gate"), "tests/fuzz"),
     ("source/waiting_room/adapters/*", ("tests/unit/adapters", "tests/contract"),
@@ -61,6 +61,8 @@ RULES: tuple[tuple[str, tuple[str, ...], str], ...] = (
      ("tests/contract", "tests/unit", "tests/integration", "tests/chaos"),
      "tests/apps tests/fuzz"),
     ("tests/mutations/*", ("tests/tools",), "make broken"),
+    ("tests/tools/*", ("tests/tools",), ""),
+    ("tests/unit/use_cases/*", ("tests/unit/use_cases",), ""),
     ("tests/fuzz/*", ("tests/fuzz",), ""),
     ("tests/chaos/*", ("tests/chaos", "tests/tools"), ""),
     ("tests/contract/*", ("tests/contract",), ""),
@@ -138,6 +140,8 @@ def select(files: Iterable[str]) -> dict[str, list[str]]:
 
 def report(chosen: dict[str, list[str]], later: Iterable[str]) -> Iterable[str]:
     """Yield a line for each test path with the reason, and one for what to run later."""
+    if "tests" in chosen:
+        yield "a changed file without a rule selects all tests: about 20 minutes, Ctrl-C stops them"
     for path, reasons in chosen.items():
         more = f" and {len(reasons) - 3} more" if len(reasons) > 3 else ""
         yield f"{path}  because of {', '.join(reasons[:3])}{more}"

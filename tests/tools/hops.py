@@ -211,7 +211,7 @@ def _reset(_: Any) -> None:
 
 def _sweep(_: Any) -> None:
     swept = apps.workers.app.sweep_positions({}, None)
-    assert swept == {"swept": 1}
+    assert swept == {"swept": 1}, "_expired_visitor must wait longer than the expiry period"
 
 
 OPERATIONS = (

@@ -97,6 +97,7 @@ def sweep(
     ``rows`` are the position rows above ``state.expired_through`` up to ``upto``. A position
     without a row is unused (reconciliation has passed it) and never stops the sweep. The sweep
     stops at the first position whose expiry time is not past, unless an expiry is already written.
+    This is exact only while no position expires before an earlier one.
     """
     held = {row.position: row for row in rows}
     expire: list[Outcome] = []
