@@ -204,7 +204,7 @@ def publish(
     _check_declared(values, declared, fixed)
     owner = check_bucket(session, bucket, region)
     new, there = upload(session.client("s3"), build / "assets", bucket, prefix, owner)
-    print(f"{new} files uploaded to s3://{bucket}/{prefix}, {there} were there")
+    print(f"{new} files uploaded to s3://{bucket}/{prefix}; {there} existed already")
     return command(template, bucket, prefix, region, declared, values)
 
 

@@ -46,7 +46,7 @@ def load(region: str, path: Path = FILE) -> Prices:
     kept = tomllib.loads(path.read_text())
     if region not in kept["regions"]:
         known = ", ".join(kept["regions"])
-        raise UnknownPrice(f"{path.name} knows {known}, not {region}")
+        raise UnknownPrice(f"{path.name} has no prices for the region {region}; it has {known}")
     index = kept["regions"].index(region)
     return Prices(
         region=region,

@@ -150,7 +150,7 @@ def of_template(name: str, template: Mapping[str, Any]) -> Topology:
     unknown |= set(filter(None, map(_provisioned, resources)))
     if unknown:
         raise UnknownCost(
-            f"the model does not know what {', '.join(sorted(unknown))} costs in an idle month: "
+            f"the model has no price of {', '.join(sorted(unknown))} for an idle month: "
             f"add it to FREE, or count it, in {Path(__file__).name}"
         )
     kinds = Counter(resource["Type"] for resource in resources)

@@ -2,7 +2,7 @@
 """Static checks of the project and its dependencies: ``make security``.
 
 Advisory services report known vulnerabilities of the pinned packages. If a service is unreachable
-or does not know the packages, the check is reported as NOT ASKED; with STRICT=1 it then fails.
+or does not know the packages, the check is reported as NOT CHECKED; with STRICT=1 it then fails.
 """
 
 from __future__ import annotations
@@ -160,10 +160,10 @@ def main() -> int:
     checks: list[Callable[[], Result]] = [code, secrets, pins, python_advisories]
     results = [*(check() for check in checks), *node_advisories()]
     for one in results:
-        mark = "NOT ASKED" if not one.asked else "found" if one.findings else "ok"
-        print(f"{mark:10} {one.name}: {one.says}")
+        mark = "NOT CHECKED" if not one.asked else "found" if one.findings else "ok"
+        print(f"{mark:11} {one.name}: {one.says}")
         for finding in one.findings:
-            print(f"           {finding}")
+            print(f"            {finding}")
     return verdict(results, strict=os.environ.get("STRICT", "") == "1")
 
 

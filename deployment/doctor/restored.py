@@ -75,7 +75,8 @@ def _faults(of: Deployment, table: Table) -> Iterator[Result]:
         yield Result(
             NAME,
             Level.WARNING,
-            f"The table {name} has no time to live by {table.ttl}: old rows stay and cost.",
+            f"TTL of the table {name} is not enabled on the attribute {table.ttl}: old rows are "
+            "not deleted, and AWS charges for them.",
             PREPARE,
         )
     backups = client.describe_continuous_backups(TableName=name)["ContinuousBackupsDescription"]

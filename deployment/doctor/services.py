@@ -120,8 +120,8 @@ def concurrency(of: Deployment) -> Iterator[Result]:
         yield Result(
             name,
             Level.MUST_FIX,
-            f"The parameters reserve {reserved} of {free + before} that are not reserved; Lambda "
-            f"requires that {UNRESERVED} remain.",
+            f"The parameters reserve {reserved} of the {free + before} concurrent executions that "
+            f"other functions leave; Lambda requires that {UNRESERVED} stay unreserved.",
             "Lower WorkerReservedConcurrency or OperatorsReservedConcurrency, or first: "
             f"{raise_it}.",
         )
@@ -157,7 +157,8 @@ def _pollers(of: Deployment) -> str:
     if pollers < LEAST_WORKERS:
         return ""
     return (
-        f" If the visitors come within seconds: with JoinPollers={pollers} instead, an hour before."
+        f" If all visitors arrive within seconds, deploy with JoinPollers={pollers} instead of"
+        " AssignConcurrency, an hour before the event."
     )
 
 

@@ -41,7 +41,7 @@ def main() -> int:
     stack = LocalRoom(chosen, lambda text: print(f"· {text}", flush=True))
     try:
         endpoints = stack.start()
-        print(f"\nThe room is open, after {time.monotonic() - began:.0f} s.\n")
+        print(f"\nThe room is running; the start took {time.monotonic() - began:.0f} s.\n")
         show(endpoints)
         show_events(endpoints)
         print(

@@ -21,7 +21,7 @@ def main(name: str, payload: str = "") -> int:
     """Invoke the function and print its result; return 1 if the result is an error."""
     names = [function.name for function in (*WORKERS, *TABLE_COUNTER_WORKERS)]
     if name not in names:
-        print(f"The functions are: {', '.join(names)}.", file=sys.stderr)
+        print(f"FUNCTION must be one of {', '.join(names)}.", file=sys.stderr)
         return 2
     try:
         event = json.loads(payload or "{}")

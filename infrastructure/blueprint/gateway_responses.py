@@ -17,8 +17,8 @@ STAGE = "api"
 NO_CACHE_HEADERS = {"Cache-Control": NO_STORE}
 HEADERS = {**CORS, **NO_CACHE_HEADERS}  # of these responses, and of the join's
 NOT_A_JOIN = (
-    "the body must be JSON with event_id, 1 to 64 letters, digits, _, . or -, and where it is "
-    "needed client_secret_hash, 64 lower-case hexadecimal digits; at most 8 members, "
+    "the body must be a JSON object with event_id (1 to 64 letters, digits, _, . or -); "
+    "client_secret_hash must be 64 lower-case hexadecimal digits; at most 8 members, "
     "256 characters each"
 )
 NOT_JSON_TYPE = "the body must be sent as application/json"

@@ -59,8 +59,12 @@ class AccountConfig(Parameters):
             raise ParameterError(f"The parameter Tags must have at most {MOST_TAGS} tags.")
         for key, times in keys.items():
             if times > 1 or key == STACK_TAG:
-                reason = "only once" if times > 1 else "not: the room sets it"
-                raise ParameterError(f"The parameter Tags must name the key {key!r} {reason}.")
+                rule = (
+                    f"must name the key {key!r} only once"
+                    if times > 1
+                    else f"must not name the key {key!r}: the room sets it"
+                )
+                raise ParameterError(f"The parameter Tags {rule}.")
 
     @property
     def key_arn(self) -> str:

@@ -206,7 +206,10 @@ class PageConfig(Parameters):
         if self.entrance and origin_of(self.entrance) is None:
             raise ParameterError("The parameter SiteEntrance must have a valid host and port.")
         if not all(is_origin(one) for one in self.redirects):
-            raise ParameterError("The parameter SiteRedirectOrigins must be origins of sites.")
+            raise ParameterError(
+                "The parameter SiteRedirectOrigins must be origins such as"
+                " https://www.shop.example, with a valid host and port."
+            )
 
     @property
     def forms(self) -> list[str]:

@@ -126,7 +126,7 @@ class Merge:
     def _explain(self, values: Sequence[object], path: str) -> list[int]:
         found = explanations(self._table, values, self._likely)
         if not found:
-            raise DistError(f"No few parameters explain {path}: {values!r:.200}")
+            raise DistError(f"No small set of parameters explains {path}: {values!r:.200}")
         if len(found) > 1 and (row := self._another_row(found)):
             raise Ambiguous(row)
         self._require_each_combination(found[0])
@@ -162,7 +162,10 @@ class Merge:
                         return other
         if self._limits:
             return None
-        raise DistError("The parameters that decide a difference cannot be told apart.")
+        raise DistError(
+            "Several parameters explain the same difference. Move one to FIXED in"
+            " infrastructure/parameters/without_cdk.py."
+        )
 
     def _literal(self, index: int, on: bool) -> str:
         switch = self._switches[index]

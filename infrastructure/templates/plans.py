@@ -42,7 +42,8 @@ CONSTRUCTS = {OPENID: "OpenId"}  # construct ids that are not the capitalized na
 # The role of the inlet has the name of core in its own: CloudFormation cannot shorten it.
 NAME_WITH_INLET = {
     "AllowedPattern": f"[A-Za-z][A-Za-z0-9-]{{0,{LONGEST_WITH_INLET - 1}}}",
-    "ConstraintDescription": f"must be the name of core's stack, at most {LONGEST_WITH_INLET} long",
+    "ConstraintDescription": "must be the name of the core stack, at most "
+    f"{LONGEST_WITH_INLET} characters",
 }
 QUOTA = {"AccountApiRate": "900001", "AccountApiBurst": "900001"}  # above the samples together
 SERVERLESS = "core-serverless"

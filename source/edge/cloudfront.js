@@ -122,7 +122,7 @@ async function handler(event) {
     return found.pass ? forwarded(request, found.session) : response(found);
   } catch (_) {
     if (passes) return forwarded(request, '');
-    const body = { error: 'the waiting room cannot decide now', reason: 'unavailable', retry_after: 10 };
+    const body = { error: 'the gate cannot decide now; try again', reason: 'unavailable', retry_after: 10 };
     return response({ status: 503, headers: { 'cache-control': 'no-store', 'retry-after': '10' }, cookies: [], body: body });
   }
 }

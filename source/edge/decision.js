@@ -22,11 +22,11 @@ const MAX_RETRY_AFTER = 600;
 const WILDCARDS = { '*': '[^/]*', '**': '[\\s\\S]*', '/**/': '/(?:[\\s\\S]*/)?' };
 const MESSAGES = {
   no_session: 'this address needs a session of the waiting room',
-  session_over: 'the session is over',
+  session_over: 'the session has expired',
   session_ended: 'the session belongs to an earlier queue of this event',
   not_open: 'the event is not open yet',
   closed: 'the event is closed',
-  unavailable: 'the waiting room cannot decide now',
+  unavailable: 'the gate cannot decide now; try again',
 };
 
 function decoded(path) {

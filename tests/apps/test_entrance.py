@@ -85,7 +85,7 @@ def test_events_without_a_gate_have_no_entrance(documents: FaultInjector, event:
 def test_an_event_is_needed_once(documents: FaultInjector) -> None:
     found = EntranceClient().call("enter")
     assert found.status == 400
-    assert "event is needed once" in found.body.lower()
+    assert "event must be given exactly once" in found.body.lower()
 
 
 def test_without_a_probe_the_page_says_that_cookies_are_needed(documents: FaultInjector) -> None:

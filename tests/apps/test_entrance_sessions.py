@@ -101,12 +101,12 @@ def test_the_session_is_handed_over_to_another_host_of_the_site(
 @pytest.mark.parametrize(
     ("content", "error"),
     [
-        ({}, "event is needed"),
-        ({"event": SALE}, "token is needed"),
-        ({"event": SALE, "token": 7}, "token is needed"),
-        ({"event": SALE, "token": "x" * 8193}, "token is needed"),
-        ({"event": SALE, "token": "x", "to": 7}, "to is needed"),
-        ({"event": ["x"], "token": "x"}, "event is needed"),
+        ({}, "event must be a text"),
+        ({"event": SALE}, "token must be a text"),
+        ({"event": SALE, "token": 7}, "token must be a text"),
+        ({"event": SALE, "token": "x" * 8193}, "token must be a text"),
+        ({"event": SALE, "token": "x", "to": 7}, "to must be a text"),
+        ({"event": ["x"], "token": "x"}, "event must be a text"),
     ],
 )
 def test_an_invalid_body_is_named(room: GateRoom, content: dict[str, Any], error: str) -> None:

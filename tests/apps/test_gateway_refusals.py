@@ -166,7 +166,7 @@ def test_a_join_of_another_type_is_refused(origin: RestApi) -> None:
 
 def test_a_failure_of_the_queue_has_a_response_of_its_own(origin: RestApi) -> None:
     busy = ask(origin, "POST", "/assign_queue_num", json={"event_id": EVENT})
-    assert refusal(busy) == (503, "the join was not taken; try again")
+    assert refusal(busy) == (503, "the join was not queued; try again")
     assert busy.headers["retry-after"] == "1"
     body = json.dumps({"event_id": EVENT}).encode() + b" " * 16_384
     headers = {"content-type": "application/json"}

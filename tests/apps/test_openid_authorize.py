@@ -165,7 +165,7 @@ def test_an_expired_position_is_denied(openid: OpenId) -> None:
     assert reply.location.startswith(CALLBACK)
     assert reply.sent == {
         "error": "access_denied",
-        "error_description": "the waiting room did not let them in",
+        "error_description": "the waiting room did not admit the visitor",
         "state": "state-1",
     }
 

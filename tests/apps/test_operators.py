@@ -260,7 +260,7 @@ def test_too_many_published_keys_are_a_409(in_memory_room: InMemoryRoom) -> None
     answers = [tell("/rotate_keys", {}) for _ in range(20)]
     assert {one.status for one in answers} == {200, 409}
     assert answers[-1].status == 409
-    assert "retry after old ones are removed" in answers[-1].json["error"]
+    assert "retry when the room has removed the oldest" in answers[-1].json["error"]
 
 
 # --- a call that is made again -----------------------------------------------------------------

@@ -89,7 +89,10 @@ def test_a_whole_visit(in_memory_room: InMemoryRoom) -> None:
     ended = post("/generate_token", visit(visitor))
     assert (ended.status, ended.json) == (
         410,
-        {"error": "the session of this request has ended", "reason": "session_ended"},
+        {
+            "error": "the session of this request_id was completed or abandoned",
+            "reason": "session_ended",
+        },
     )
     assert get("/ended_sessions", event_id=EVENT).json == {"request_ids": [visitor]}
     reset = tell("/reset_initial_state", {"event_id": EVENT})

@@ -81,7 +81,7 @@ def test_a_thief_with_the_request_id_alone_gets_nothing_and_spoils_nothing(
     assert ask_token(mine).status == 403
     half = ask_token(mine, client_secret="\ud800")
     assert (half.status, half.json) == (
-        400, {"error": "client_secret has half of a surrogate pair"},
+        400, {"error": "client_secret must not contain an unpaired surrogate"},
     )  # fmt: skip
     assert (
         in_memory_room.room.metrics.panel(EVENT),

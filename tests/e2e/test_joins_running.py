@@ -101,7 +101,7 @@ def test_invalid_and_forged_messages_are_dead_letters_and_get_no_position(
         sqs.send_message(QueueUrl=queue, MessageBody=body)
     found = dead_letters(sqs, 4)
     reasons = {one["Body"]: one["MessageAttributes"]["reason"]["StringValue"] for one in found}
-    assert "only the redrive" in reasons[join]
+    assert "accepted from RedriveRole only" in reasons[join]
     assert reasons["junk"] == "the join is not valid JSON"
     assert number_of(room, room.join()) == before + 2, "the joins alone took numbers"
 

@@ -164,8 +164,8 @@ def test_the_error_of_a_rejected_body_names_the_wrong_member(
             if text is texts[1]:
                 assert said["error"] in (
                     f"{member} may be given once only",
-                    f"{member} is not a number that JSON can hold",
-                    f"{member} has half of a surrogate pair",
+                    f"{member} must be a number in the range of a double (IEEE 754)",
+                    f"{member} must not contain an unpaired surrogate",
                 )
 
     holds.__name__ = f"{path} {member}"

@@ -80,11 +80,11 @@ def test_without_parameters_core_authorizer_and_sample_are_deployed() -> None:
         (InletRoomConfig, {**ROOM, "CoreApiRegion": "Frankfurt"}, "must be a region like"),
         (OpenIdConfig, {}, "The parameter OpenIdRedirectUris is missing"),
         (OpenIdConfig, {"OpenIdRedirectUris": "shop"}, "OpenIdRedirectUris must be addresses"),
-        (OpenIdConfig, {"OpenIdRedirectUris": "http://shop.example/"}, "https is needed"),
+        (OpenIdConfig, {"OpenIdRedirectUris": "http://shop.example/"}, "must be an https address"),
         (
             OpenIdConfig,
             {"OpenIdRedirectUris": "https://a.example/", "OpenIdRestartUrl": "http://a.example/"},
-            "https is needed",
+            "must be an https address",
         ),
         (
             OpenIdConfig,

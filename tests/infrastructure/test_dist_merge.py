@@ -117,7 +117,7 @@ def same_for_each_combination(
 
 def test_a_difference_that_few_switches_do_not_explain_is_an_error() -> None:
     table = [*rows(SWITCHES), rows(SWITCHES)[0]]  # the first combination twice
-    with pytest.raises(DistError, match="No few parameters explain here"):
+    with pytest.raises(DistError, match="No small set of parameters explains here"):
         Merge(table, FLAGS).node([*["one"] * (len(table) - 1), "other"], "here")
 
 

@@ -345,7 +345,7 @@ def test_a_reset_starts_the_next_generation(room: LambdaRoom) -> None:
     body = {"event_id": room.event_id}
     status, said = room.http("private_api", "POST", "/reset_initial_state", body=body)
     assert status == 200
-    assert re.fullmatch(r"The waiting room was reset; generation \d+ starts now\.", said["message"])
+    assert re.fullmatch(r"The event was reset; generation \d+ starts now\.", said["message"])
     assert room.http("public_api", "GET", "/status", query=body)[1]["queue_counter"] == 0
 
 

@@ -61,7 +61,7 @@ def test_keys_and_values_may_have_what_aws_allows() -> None:
         ("=x", "The parameter Tags must be Key=Value"),
         ("AWS:x=y", "no key begins with aws:"),
         ("a=1,a=2", "The parameter Tags must name the key 'a' only once"),
-        (f"{STACK_TAG}=x", "the key 'waiting-room:stack' not: the room sets it"),
+        (f"{STACK_TAG}=x", "must not name the key 'waiting-room:stack': the room sets it"),
         ("k" * 129 + "=x", "The parameter Tags must be Key=Value"),
         ("k=" + "x" * 257, "The parameter Tags must be Key=Value"),
         (",".join(f"k{n}=x" for n in range(MOST_TAGS + 1)), "must have at most 40 tags"),

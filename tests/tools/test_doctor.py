@@ -71,7 +71,8 @@ MUST_FIX: list[tuple[str, dict[str, Any], str, str, str]] = [
         "-c WorkerReservedConcurrency=200",
         {"GetAccountSettings": canned.concurrency(1_000, 250)},
         "Lambda concurrency",
-        "The parameters reserve 200 of 250 that are not reserved; Lambda requires that 100 remain.",
+        "The parameters reserve 200 of the 250 concurrent executions that other functions leave; "
+        "Lambda requires that 100 stay unreserved.",
         "Lower WorkerReservedConcurrency or OperatorsReservedConcurrency",
     ),
     (
@@ -321,7 +322,8 @@ WARNINGS: list[tuple[str, dict[str, Any], str, str, str]] = [
             }
         },
         "Restored tables",
-        "The table old-QueuePositions has no time to live by ttl: old rows stay and cost.",
+        "TTL of the table old-QueuePositions is not enabled on the attribute ttl: old rows are "
+        "not deleted, and AWS charges for them.",
         "make restore TABLES=",
     ),
     (

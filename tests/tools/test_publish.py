@@ -79,8 +79,8 @@ def test_files_are_uploaded_once_and_the_command_has_the_parameters(
     (build / "assets" / "two.zip").write_bytes(b"other")
     publish.publish(session, build, "mine", "room/", REGION, "")
     assert capsys.readouterr().out.splitlines() == [
-        "2 files uploaded to s3://mine/room/, 0 were there",
-        "1 files uploaded to s3://mine/room/, 1 were there",
+        "2 files uploaded to s3://mine/room/; 0 existed already",
+        "1 files uploaded to s3://mine/room/; 1 existed already",
     ]
     got = session.client("s3").get_object(Bucket="mine", Key="room/two.zip")
     assert got["Body"].read() == b"other"

@@ -54,8 +54,8 @@ def engine_is_not_downgraded(changes: ChangeSet) -> Iterator[Violation]:
                 stack=changes.stack,
                 rule="engine_is_not_downgraded",
                 resource=change.logical_id,
-                message=f"{_engine(change.old)} is followed by {_engine(change.new)}, "
-                "which ElastiCache refuses",
+                message=f"the engine goes from {_engine(change.old)} down to "
+                f"{_engine(change.new)}, which ElastiCache rejects",
             )
 
 

@@ -76,7 +76,7 @@ class Options:
             found = REGION_IN_HOST.match(private)
             region = self.region or (found[1] if found else region_of(session))
             if not region:
-                raise usage("the AWS region is not known: name it with --region")
+                raise usage("the AWS region is not set: set --region or AWS_REGION")
             return self._room(private, public, region, credentials_of(session))
         except SettingsError as error:
             raise usage(str(error)) from None

@@ -90,7 +90,10 @@ def _refusal(before: Document, after: Document, now: float) -> str:
     phase, then = phase_of(before, now), phase_of(after, now)
     if phase not in STOPPED or then in (phase, Phase.CLOSED):
         return ""
-    return f"the event is {phase}, and the file would make it {then}: only an action does that"
+    return (
+        f"the event is {phase}, and the file would make it {then}: "
+        "run an action first, such as `waiting-room open`"
+    )
 
 
 def _changes(before: Any, after: Mapping[str, Any], path: str = "") -> Iterator[Change]:

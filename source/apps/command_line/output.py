@@ -34,6 +34,6 @@ def confirm(yes: bool, question: str) -> None:
         agreed = click.confirm(question, err=True)
     except click.Abort:
         click.echo(err=True)  # ends the line of the question
-        raise refused("nothing was changed: answer the question, or use --yes") from None
+        raise refused("nothing was changed: confirm on a terminal, or use --yes") from None
     if not agreed:
         raise refused("nothing was changed")

@@ -172,7 +172,7 @@ def change_inlet() -> dict[str, Any]:
 def reset_initial_state() -> dict[str, str]:
     content = body(app.current_request)
     generation = room().control.reset(_event(content), content.get("generation"), actor=_actor())
-    return {"message": f"The waiting room was reset; generation {generation} starts now."}
+    return {"message": f"The event was reset; generation {generation} starts now."}
 
 
 @app.route("/rotate_keys", methods=["POST"], content_types=ANY_TYPE, authorizer=iam)

@@ -100,7 +100,9 @@ def stack_outputs(session: Any, stack: str) -> dict[str, str]:
         cloudformation = session.create_client("cloudformation", config=limits)
         found = cloudformation.describe_stacks(StackName=stack)["Stacks"]
     except NoRegionError:
-        raise SettingsError("the AWS region is not set: name the region of the stack") from None
+        raise SettingsError(
+            "the AWS region is not set: set --region or AWS_REGION to the region of the stack"
+        ) from None
     except (ConnectionError, HTTPClientError) as error:
         raise Unavailable(f"CloudFormation did not respond: {type(error).__name__}") from None
     except BotoCoreError as error:

@@ -72,7 +72,7 @@ class NoSuchEvent(InvalidInput):
 class NotAssignedYet(RoomError):
     """The join is not processed yet."""
 
-    text = "this request has no position yet; ask again shortly"
+    text = "request_id has no position yet; repeat the call shortly"
 
 
 class NotServedYet(RoomError):
@@ -99,7 +99,7 @@ class NoLiveSession(RoomError):
     ``status`` is 1 (completed) or −1 (abandoned); None without a token.
     """
 
-    text = "this request has no token"
+    text = "no token was issued for this position"
 
     def __init__(self, message: str = "", status: int | None = None) -> None:
         super().__init__(message)
@@ -122,7 +122,7 @@ class UnknownEvent(RoomError):
 class PhaseForbids(RoomError):
     """The phase of the event does not allow the change; ``reason`` is the phase."""
 
-    text = "the phase of the event does not allow this"
+    text = "the phase of the event does not allow this action"
 
     def __init__(self, phase: str) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ class EventConflict(RoomError):
 class OtherGeneration(RoomError):
     """The given generation is not the current one, which is ``generation``."""
 
-    text = "generation is not the current generation of the waiting room"
+    text = "generation is not the current generation of the event"
 
     def __init__(self, generation: int) -> None:
         super().__init__()
@@ -171,7 +171,7 @@ class OtherGeneration(RoomError):
 class WrongClientSecret(RoomError):
     """The client secret does not match that of the join."""
 
-    text = "client_secret does not belong to this request"
+    text = "client_secret does not match the client_secret_hash of the join"
 
 
 class SessionRefused(RoomError):
@@ -180,8 +180,8 @@ class SessionRefused(RoomError):
     text = "the entrance gave no session"
     texts: ClassVar[dict[str, str]] = {
         "no_session": "this request has no session of the event",
-        "session_over": "the session is over",
-        "session_ended": "the session has ended",
+        "session_over": "the session has expired",
+        "session_ended": "the session was completed or abandoned, or the event was reset",
         "invalid_token": "token is not an access token of this event",
         "token_expired": "the token has expired",
         "not_of_site": "only a page of the site itself may send this request",
@@ -212,7 +212,7 @@ class RoomWasReset(Gone):
     """The position belongs to an earlier generation."""
 
     reason = "reset"
-    text = "the waiting room was reset since; join again"
+    text = "the event was reset after this join; join again"
 
 
 class JoinRefused(Gone):
@@ -248,14 +248,14 @@ class SessionEnded(Gone):
     """The session was completed or abandoned."""
 
     reason = "session_ended"
-    text = "the session of this request has ended"
+    text = "the session of this request_id was completed or abandoned"
 
 
 class TokenExpired(Gone):
     """The token has expired, or its key was retired."""
 
     reason = "token_expired"
-    text = "the token of this request has expired"
+    text = "the token of this request_id has expired"
 
 
 class Unavailable(RoomError):

@@ -45,7 +45,9 @@ def parse_join(
     content = _members_of_a_join(body)
     given = content.get("event_id")
     if given != event_id and not (isinstance(given, str) and NEW_EVENT_ID.fullmatch(given)):
-        raise InvalidInput("event_id is not the id of an event")
+        raise InvalidInput(
+            "event_id must be 1 to 64 letters, digits, _, . or -, and start with a letter or digit"
+        )
     secret_hash = content.get("client_secret_hash", "")
     if secret_hash != "" and not (
         isinstance(secret_hash, str) and SECRET_HASH.fullmatch(secret_hash)
@@ -64,8 +66,8 @@ def _members_of_a_join(body: object) -> dict[str, Any]:
     for value in content.values():
         if isinstance(value, dict | list) or (isinstance(value, str) and len(value) > MAX_VALUE):
             raise InvalidInput(
-                f"a member of the join must be a text of at most {MAX_VALUE} characters, "
-                "a number, a truth value or null"
+                f"each member of the join must be a text of at most {MAX_VALUE} characters, "
+                "a number, true, false or null"
             )
     return content
 
@@ -120,8 +122,8 @@ def check_client_secret(position: Position, secret: str | None, required: bool) 
     if not position.client_secret_hash:
         if required:
             raise WrongClientSecret(
-                "this waiting room requires client_secret,"
-                " but the join did not send client_secret_hash"
+                "this event requires client_secret, but the join had no client_secret_hash;"
+                " join again with one"
             )
         return
     given = hashlib.sha256((secret or "").encode("utf-8", "surrogatepass")).hexdigest()

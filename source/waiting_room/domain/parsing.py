@@ -107,12 +107,12 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 def _check(value: object, name: str) -> None:
     """Raise InvalidInput for values outside I-JSON; objects were checked when they were parsed."""
     if value is _NO_NUMBER:
-        raise InvalidInput(f"{name} is not a number that JSON can hold")
+        raise InvalidInput(f"{name} must be a number in the range of a double (IEEE 754)")
     if isinstance(value, str) and not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            raise InvalidInput(f"{name} has half of a surrogate pair") from None
+            raise InvalidInput(f"{name} must not contain an unpaired surrogate") from None
     if isinstance(value, list):
         for part in value:
             _check(part, name)

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from waiting_room.domain.ports.clock import Clock
 
 POLICY_VIOLATION = 1008  # RFC 6455; before the handshake, servers answer 403
-REASON = "the session is over"
+REASON = "the session has expired"
 GRACE = 10.0  # seconds the site has to finish after the end
 STEP = 60.0  # seconds of one sleep at most: the clock may be set meanwhile
 ENDLESS = (b"text/event-stream", b"multipart/x-mixed-replace")  # responses without an end

@@ -133,7 +133,9 @@ class Gate:
             if self._shows_page(request):
                 return responses.redirect(303, self._home(request))
         if request.method != "POST":
-            return responses.bad_request(405, "only POST is answered here", ("Allow", "POST"))
+            return responses.bad_request(
+                405, "the entrance accepts the method POST only", ("Allow", "POST")
+            )
         if not is_sent_by(request.headers, self._own_origins(request), self._pages):
             logger.warning("refused: the form is not the waiting page's")
             return responses.forbidden_origin(self._wants_html(request), self._rejection())
@@ -164,7 +166,7 @@ class Gate:
             return responses.preflight_rejected()
         granted = preflight_grant(request.headers)
         if granted is None:
-            sentence = "a header Access-Control-Request-… names no request"
+            sentence = "Access-Control-Request-Method or -Headers has an invalid value"
             return responses.bad_request(400, sentence)
         return responses.preflight(granted)
 

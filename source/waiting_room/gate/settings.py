@@ -112,7 +112,10 @@ class GateSettings:
         if self.header.lower() in RESERVED_HEADERS or self.header.lower().startswith(
             RESERVED_PREFIXES
         ):
-            raise SettingsError("The setting header names a header that has another use.")
+            raise SettingsError(
+                "The setting header must not be a header that HTTP or browsers use, such as Cookie"
+                " or Origin: use a name of your own."
+            )
 
     @classmethod
     def from_mapping(cls, members: Mapping[str, Any]) -> Self:
@@ -141,8 +144,8 @@ class GateSettings:
             )
         if site.startswith("http:") and self.secure_cookie:
             raise SettingsError(
-                "The setting secure_cookie must be False: browsers keep no such cookie of an"
-                " http address, and site_origin is one."
+                "The setting secure_cookie must be False for a site_origin with http: browsers"
+                " store Secure cookies over https only."
             )
         for name, addresses in (
             ("waiting_room_url", (self.waiting_room_url,)),
@@ -150,7 +153,7 @@ class GateSettings:
         ):
             if self.secure_cookie and any(_is_plain_http(address) for address in addresses):
                 raise SettingsError(
-                    f"The setting {name} must be https: over http, tokens can be read on the way."
+                    f"The setting {name} must use https: tokens sent over http can be intercepted."
                 )
 
     def _check_paths(self) -> None:
@@ -159,8 +162,8 @@ class GateSettings:
         for name in ("include", "exclude"):
             if not all(_is_rule(rule) for rule in getattr(self, name)):
                 raise SettingsError(
-                    f"The setting {name} must be paths that start with a slash, decoded, in their "
-                    "shortest spelling, without a wildcard, a pattern, a query or a fragment."
+                    f"The setting {name} must be percent-decoded, normalised paths that start with "
+                    "a slash, without a wildcard, a pattern, a query or a fragment."
                 )
         entrance = self.entrance
         if not isinstance(entrance, str) or len(entrance) == 1 or not _is_rule(entrance):
@@ -174,7 +177,10 @@ class GateSettings:
         address = self.waiting_room_url
         own = address.startswith("/") and not address.startswith("//")
         if "\\" in address or len(address) > MAX_ADDRESS or not (own or origin_of(address)):
-            raise SettingsError("The setting waiting_room_url must be an address.")
+            raise SettingsError(
+                "The setting waiting_room_url must be an http or https address, or a path of the"
+                f" site, of at most {MAX_ADDRESS} characters without a backslash."
+            )
         page = unquote(urlsplit(address).path if not own else re.split("[?#]", address)[0]) or "/"
         if (own or origin_of(address) == self.site_origin) and (
             is_protected(page, self.include, self.exclude) or page == entrance
@@ -212,9 +218,12 @@ class GateSettings:
 def _check_text(name: str, value: object) -> None:
     if not isinstance(value, str) or not value.strip():
         raise SettingsError(f"The setting {name} is missing.")
-    plain = value.isprintable() and value == value.strip()
-    if not plain or (name not in ("event_id", "issuer") and not value.isascii()):
-        raise SettingsError(f"The setting {name} has signs that cannot be in it.")
+    if not value.isprintable() or value != value.strip():
+        raise SettingsError(
+            f"The setting {name} must be printable text without spaces at its ends."
+        )
+    if name not in ("event_id", "issuer") and not value.isascii():
+        raise SettingsError(f"The setting {name} must be ASCII.")
 
 
 def _is_rule(path: str) -> bool:

@@ -139,9 +139,10 @@ def single_values(pairs: Iterable[tuple[str, str]], names: Sequence[str]) -> dic
             raise InvalidInput(f"{name} may be given once only")
         if len(value) > MAX_LENGTHS.get(name, MAX_LENGTH):
             raise InvalidInput(f"{name} is too long")
-        forbidden = "" if name in ("state", "nonce", "client_secret") else '"\\'
-        if not all(" " <= sign <= "~" and sign not in forbidden for sign in value):
-            raise InvalidInput(f"{name} has characters that it must not have")
+        if not all(" " <= sign <= "~" for sign in value):
+            raise InvalidInput(f"{name} must be printable ASCII")
+        if name not in ("state", "nonce", "client_secret") and ('"' in value or "\\" in value):
+            raise InvalidInput(f"{name} must not contain double quotes or backslashes")
         found[name] = value
     return found
 
@@ -174,9 +175,14 @@ def check_redirect_uris(uris: Sequence[str]) -> tuple[str, ...]:
         parts, longest = urlsplit(uri), MAX_LENGTHS["redirect_uri"]
         safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in LOOPBACK)
         if not safe or not parts.hostname or "#" in uri or "*" in uri:
-            raise ValueError(f"{uri[:80]!r} is no good address: https is needed, and no fragment")
+            raise ValueError(
+                f"{uri[:80]!r} must be an https address with a host, without a fragment or *"
+            )
         if parts.port == 0 or len(uri) > longest or not all("!" <= sign <= "~" for sign in uri):
-            raise ValueError(f"{uri[:80]!r} is no good address: at most {longest} ASCII characters")
+            raise ValueError(
+                f"{uri[:80]!r} must be at most {longest} printable ASCII characters "
+                "without spaces, and must not have port 0"
+            )
     return tuple(uris)
 
 
@@ -187,7 +193,7 @@ def unsupported_feature(parameters: Mapping[str, str]) -> tuple[str, str] | None
     if "request_uri" in parameters:
         return "request_uri_not_supported", "request objects are not supported"
     if parameters.get("response_mode", "query") != "query":
-        return "invalid_request", "the only response_mode is query"
+        return "invalid_request", "response_mode must be query"
     return None
 
 
@@ -233,9 +239,9 @@ def open_transaction(text: str, secret: str, issuer: str, now: int) -> Transacti
     except (jwt.PyJWTError, InvalidInput, *UNREADABLE):
         readable = False
     if not readable:
-        raise InvalidInput("this is no transaction of this provider; start again")
+        raise InvalidInput("transaction is not valid at this provider; start the login again")
     if now >= expires_at:
-        raise InvalidInput("the transaction is too old; start again")
+        raise InvalidInput("transaction has expired; start the login again")
     return found
 
 

@@ -160,10 +160,14 @@ class Provider:
             return redirect(self._waiting_page(sent["transaction"], request), 303)
         except RoomError as reason:
             logger.info("openid: the room refused: %s", type(reason).__name__)
-            return self._reject(asked, "access_denied", "the waiting room did not let them in", 303)
+            return self._reject(
+                asked, "access_denied", "the waiting room did not admit the visitor", 303
+            )
         except protocol.InvalidToken as reason:
             logger.error("openid: rejected the room's own token: %s", reason)
-            return self._reject(asked, "server_error", "the waiting room's token is not good", 303)
+            return self._reject(
+                asked, "server_error", "the waiting room returned an invalid token", 303
+            )
         except OAuth2Error as error:  # the address was registered when the visitor joined
             return self._error_response(error, 303)
         return redirect(answer.headers["Location"], 303)
@@ -179,7 +183,10 @@ class Provider:
         if "grant_type" not in form:
             return error_response("invalid_request", "grant_type is missing")
         if authorization and "client_secret" in form:
-            return error_response("invalid_request", "one way of client authentication is enough")
+            return error_response(
+                "invalid_request",
+                "client_secret must not be sent with an Authorization header; send one of the two",
+            )
         headers = {"Authorization": authorization} if _is_decodable(authorization) else {}
         answer: OpenIdResponse = self._server.create_token_response(Request("POST", form, headers))
         if answer.status == 401:  # RFC 7617: a realm is required
@@ -193,13 +200,23 @@ class Provider:
         scheme, _, token = authorization.partition(" ")
         if scheme.lower() != "bearer" or not token.strip():
             challenge = {"WWW-Authenticate": 'Bearer realm="openid"'}
-            return error_response("invalid_token", "an access token is needed", 401, **challenge)
+            return error_response(
+                "invalid_token",
+                "the header Authorization must be Bearer and an access token",
+                401,
+                **challenge,
+            )
         try:
             claims = self.verify(token.strip())
         except protocol.InvalidToken as error:
             logger.info("openid: rejected an access token: %s", error)
             challenge = {"WWW-Authenticate": 'Bearer realm="openid", error="invalid_token"'}
-            return error_response("invalid_token", "the access token is not good", 401, **challenge)
+            return error_response(
+                "invalid_token",
+                "the access token is invalid or has expired; request a new one",
+                401,
+                **challenge,
+            )
         return json_response(protocol.user_claims(claims))
 
     def configuration(self) -> OpenIdResponse:

@@ -143,7 +143,7 @@ def query(request: Any, name: str) -> str:
     """Return a required query parameter; raises InvalidInput unless it is given once."""
     values = _query_values(request, name)
     if len(values) != 1 or not values[0]:
-        raise InvalidInput(f"{name} is needed once in the query string")
+        raise InvalidInput(f"{name} must be given exactly once in the query string")
     return values[0]
 
 
@@ -180,7 +180,7 @@ def text(content: Mapping[str, Any], name: str, *, longest: int) -> str:
     """Return a required text member of a body; raises InvalidInput."""
     value = content.get(name)
     if not isinstance(value, str) or len(value) > longest:
-        raise InvalidInput(f"{name} is needed, a text of at most {longest} characters")
+        raise InvalidInput(f"{name} must be a text of at most {longest} characters")
     return value
 
 

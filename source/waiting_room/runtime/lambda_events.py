@@ -83,7 +83,7 @@ def first_id_and_time(
     if FIRST_ID not in more and FIRST_SENT not in more:
         return check_request_id(message_id), taken
     if not redrive_role_id or not str(attributes["SenderId"]).startswith(f"{redrive_role_id}:"):
-        raise InvalidInput("only the redrive may say what the first id and time were")
+        raise InvalidInput(f"{FIRST_ID} and {FIRST_SENT} are accepted from RedriveRole only")
     return check_request_id(more[FIRST_ID]), min(taken, _milliseconds(more[FIRST_SENT]))
 
 
@@ -101,7 +101,9 @@ def _read_join(record: dict[str, Any], event_id: str, redrive_role_id: str) -> J
 def _milliseconds(value: object) -> int:
     found = int(value) if isinstance(value, str) and len(value) < 20 else 0
     if not 0 < found < LAST_SECOND * 1000:
-        raise InvalidInput("the time at which the message was sent is none")
+        raise InvalidInput(
+            f"SentTimestamp and {FIRST_SENT} must be whole milliseconds since the epoch"
+        )
     return found
 
 

@@ -120,7 +120,9 @@ class SigningKeys:
         published, keys = self._public_keys.refresh(), self._keys.refresh()
         if revoke is None and len(published.keys) >= MOST_KEYS:
             raise KeysBusy(
-                f"{MOST_KEYS} keys are published; retry after old ones are removed", 3600
+                f"{MOST_KEYS} keys are published, the maximum; "
+                "retry when the room has removed the oldest",
+                3600,
             )
         if revoke is not None and not published.holds(revoke) and not keys.by_id(revoke):
             raise UnknownKey
@@ -210,7 +212,9 @@ def check_rotation(content: Mapping[str, object]) -> str | None:
     for name in content:
         if name not in ("revoke", "event_id"):
             shown = name if NAME.fullmatch(name) else "a member"
-            raise InvalidInput(f"{shown} is not expected; revoke is")
+            raise InvalidInput(
+                f"{shown} is not a member of this call; the optional member is revoke"
+            )
     value = content.get("revoke")
     if value is None:
         return None

@@ -84,7 +84,7 @@ class TokenIssuer:
         self._events.check_not_closed(event_id)
         status = self._counters.position_status(event_id, row.position, row.generation)
         if not event.position_expiry_enabled:
-            raise NotServedYet("queue positions do not expire in this waiting room")
+            raise NotServedYet("queue positions of this event do not expire")
         turn = expiry.turn_of(row, status, event, int(self._clock()))
         expiry.check_turn(turn)
         return turn.expires_in or 0

@@ -288,7 +288,7 @@ def test_a_reset_wants_the_name_of_the_event(room: ConsoleRoom, panel: Page) -> 
     assert "POST /reset_initial_state" not in room.calls
     dialog.get_by_label(f"Type {EVENT} to confirm").fill(EVENT)
     dialog.get_by_role("button", name="Reset this event").click()
-    expect(answer(panel, "reset")).to_contain_text("The waiting room was reset")
+    expect(answer(panel, "reset")).to_contain_text("The event was reset")
     expect(metric(panel, "queue")).to_have_text("0")
     expect(logged(panel)).to_contain_text("Message deleted by the reset.")
     expect(panel.locator("#log li").nth(1)).to_contain_text(f"Reset the event {EVENT}.")

@@ -101,7 +101,7 @@ def test_an_action_has_its_path_and_prints_the_phase(
 
 def test_a_forbidden_phase_is_a_refusal(cli: CommandLine) -> None:
     cli.event("Sale", "close")
-    assert_one_line(cli.run("pause", "Sale"), 1, "does not allow this (phase: closed)")
+    assert_one_line(cli.run("pause", "Sale"), 1, "does not allow this action (phase: closed)")
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from waiting_room.gate import AsgiGate, WsgiGate, connections
 from waiting_room.gate.connections import GRACE, SessionOver, sleep_until
 
 END = START + 3600
-CLOSE = {"type": "websocket.close", "code": 1008, "reason": "the session is over"}
+CLOSE = {"type": "websocket.close", "code": 1008, "reason": "the session has expired"}
 
 
 class Line:

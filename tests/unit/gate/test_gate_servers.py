@@ -150,7 +150,7 @@ def test_a_websocket_ends_when_its_session_ends() -> None:
         assert line.recv() == "site: still"
         site.clock.turn(START + 3600)
         code, payload = line.recv_data()
-        assert (code, payload) == (8, b"\x03\xf0the session is over")  # 8: close, 0x3f0: 1008
+        assert (code, payload) == (8, b"\x03\xf0the session has expired")  # 8: close, 0x3f0: 1008
         assert site.left.wait(SECONDS)
         line.close()
 

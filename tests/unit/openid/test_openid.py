@@ -60,7 +60,7 @@ def test_a_transaction_changed_anywhere_is_refused(data: st.DataObject) -> None:
 def test_a_transaction_holds_for_a_day_and_not_longer() -> None:
     sealed = protocol.seal_transaction(REQUEST, KEY, PROVIDER, START)
     protocol.open_transaction(sealed, KEY, PROVIDER, START + 86_399)
-    with pytest.raises(InvalidInput, match="too old"):
+    with pytest.raises(InvalidInput, match="transaction has expired"):
         protocol.open_transaction(sealed, KEY, PROVIDER, START + 86_400)
 
 
@@ -143,7 +143,7 @@ def test_a_repeated_parameter_is_refused_and_an_empty_one_is_none() -> None:
 
 @pytest.mark.parametrize("value", ["a\nb", "ü", "\x00", "\x7f"])
 def test_control_and_foreign_characters_are_refused(value: str) -> None:
-    with pytest.raises(InvalidInput, match="characters"):
+    with pytest.raises(InvalidInput, match="state must be printable ASCII"):
         protocol.single_values([("state", value)], ("state",))
 
 
@@ -185,7 +185,7 @@ def test_any_body_is_read_or_refused_clearly(body: bytes, kind: str) -> None:
      "https:///cb", "ftp://a/b", "http://localhost.evil.example/"],
 )  # fmt: skip
 def test_an_address_that_no_code_may_go_to_cannot_be_registered(uri: str) -> None:
-    with pytest.raises(ValueError, match="no good address"):
+    with pytest.raises(ValueError, match="must be an https address"):
         protocol.check_redirect_uris([uri])
 
 

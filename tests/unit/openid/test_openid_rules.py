@@ -54,7 +54,7 @@ def test_the_first_and_the_last_printable_sign_may_be_in_a_value() -> None:
     pairs = [("unknown", "\x00"), ("state", ' ~"\\'), ("scope", ""), ("scope", "a ~")]
     assert protocol.single_values(pairs, ["state", "scope"]) == {"state": ' ~"\\', "scope": "a ~"}
     for name, value in (("scope", '"'), ("scope", "\\"), ("state", "\x1f"), ("state", "\x7f")):
-        with pytest.raises(InvalidInput, match=f"{name} has characters"):
+        with pytest.raises(InvalidInput, match=f"{name} must (be printable|not contain)"):
             protocol.single_values([(name, value)], [name])
 
 
@@ -100,7 +100,7 @@ def test_any_other_address_may_not(uri: str) -> None:
 
 @pytest.mark.parametrize("uri", ["http://" + "x" * 100, "https://a/ " + "x" * 100])
 def test_of_a_wrong_address_80_signs_are_shown(uri: str) -> None:
-    with pytest.raises(ValueError, match="address") as told:
+    with pytest.raises(ValueError, match="must be") as told:
         protocol.check_redirect_uris([uri])
     assert repr(uri[:80]) in str(told.value)
     assert uri[:81] not in str(told.value)
@@ -133,7 +133,7 @@ def sealed(**changes: Any) -> str:
 def test_a_transaction_is_good_before_its_second_and_by_the_given_clock_only() -> None:
     for text in (sealed(), sealed(nbf=NOW + 9_999_999_999), sealed(iat=NOW + 50)):
         assert protocol.open_transaction(text, KEY, PROVIDER, NOW + 59).request == REQUEST
-    with pytest.raises(InvalidInput, match="too old"):
+    with pytest.raises(InvalidInput, match="transaction has expired"):
         protocol.open_transaction(sealed(), KEY, PROVIDER, NOW + 60)
     old = sealed(iat=5, exp=65)
     assert protocol.open_transaction(old, KEY, PROVIDER, 64).asked_at == 5
@@ -149,7 +149,7 @@ def test_a_transaction_is_good_before_its_second_and_by_the_given_clock_only() -
     ],
 )  # fmt: skip
 def test_a_signed_transaction_of_other_content_is_none(changes: dict[str, Any]) -> None:
-    with pytest.raises(InvalidInput, match="no transaction of this provider"):
+    with pytest.raises(InvalidInput, match="transaction is not valid at this provider"):
         protocol.open_transaction(sealed(**changes), KEY, PROVIDER, NOW)
 
 

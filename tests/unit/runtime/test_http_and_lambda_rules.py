@@ -34,7 +34,7 @@ def asked(**values: Any) -> Any:
 def test_a_query_parameter_is_given_once() -> None:
     assert http_api.query(asked(a=["x"]), "a") == "x"
     for request in (asked(), asked(b=["x"]), asked(a=[""]), asked(a=["x", "y"])):
-        with pytest.raises(InvalidInput, match="a is needed once"):
+        with pytest.raises(InvalidInput, match="a must be given exactly once"):
             http_api.query(request, "a")
     assert http_api.optional_query(asked(a=["x"]), "a") == "x"
     assert http_api.optional_query(asked(a=[""]), "a") == ""
@@ -69,7 +69,7 @@ def test_a_text_member_and_a_number_of_a_query_have_limits() -> None:
     assert http_api.text({"a": "x" * 5}, "a", longest=5) == "x" * 5
     assert http_api.text({"a": ""}, "a", longest=5) == ""
     for content in ({"a": "x" * 6}, {"a": 5}, {"a": None}, {}):
-        with pytest.raises(InvalidInput, match="a is needed"):
+        with pytest.raises(InvalidInput, match="a must be a text"):
             http_api.text(content, "a", longest=5)
     assert http_api.whole_number(None, "n", 1, 9) is None
     assert [http_api.whole_number(text, "n", 1, 9) for text in ("1", "9")] == [1, 9]

@@ -36,7 +36,7 @@ def test_a_query_parameter_is_given_exactly_once() -> None:
     assert http_api.query(asked(event_id=["Sample"]), "event_id") == "Sample"
     nothing = SimpleNamespace(query_params=None)
     for request in (asked(), asked(event_id=["a", "b"]), asked(event_id=[""]), nothing):
-        with pytest.raises(InvalidInput, match="event_id is needed once"):
+        with pytest.raises(InvalidInput, match="event_id must be given exactly once"):
             http_api.query(request, "event_id")
 
 
@@ -83,7 +83,7 @@ def test_a_text_is_as_long_as_its_limit_at_most() -> None:
     assert http_api.text({"name": "abc"}, "name", longest=3) == "abc"
     assert http_api.text({"name": ""}, "name", longest=3) == ""
     for content in ({"name": "abcd"}, {"name": 1}, {"name": None}, {}):
-        with pytest.raises(InvalidInput, match="name is needed, a text of at most 3"):
+        with pytest.raises(InvalidInput, match="name must be a text of at most 3"):
             http_api.text(content, "name", longest=3)
 
 

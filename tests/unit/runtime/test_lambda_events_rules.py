@@ -68,7 +68,7 @@ def test_no_redrive_makes_a_join_younger() -> None:
 def test_only_the_redrive_says_a_first_id_and_time(sender: str) -> None:
     joins, dead = read(redriven(sender))
     assert joins == []
-    assert "only the redrive" in dead[0].reason
+    assert "accepted from RedriveRole only" in dead[0].reason
     assert read(redriven(), role="")[0] == []
 
 

@@ -468,7 +468,7 @@ def test_two_events_cannot_have_an_equal_rule(
         lambda: put(documents, "b", {"protect": [{"path": "/Checkout/"}]}),
         lambda: documents.patch(EVENT, {"protect": GATED["protect"]}, None, actor=ADA),
     ):
-        with pytest.raises(EventConflict, match="the event a has an equal rule in protect"):
+        with pytest.raises(EventConflict, match="protect has a rule that the event a has too"):
             attempt()
     with pytest.raises(UnknownEvent):
         documents.show("b")
@@ -503,7 +503,7 @@ def test_rules_that_another_event_got_meanwhile_are_seen(
         write(*arguments)
 
     monkeypatch.setattr(store, "write", write_late)
-    with pytest.raises(EventConflict, match="the event first has an equal rule"):
+    with pytest.raises(EventConflict, match="a rule that the event first has too"):
         put(documents, "second", GATED)
 
 

@@ -283,7 +283,7 @@ def test_a_rotation_names_the_key_to_revoke_or_none(key: str | None) -> None:
 
 @pytest.mark.parametrize(("name", "shown"), [("revok", "revok"), ("é", "a member")])
 def test_a_misspelt_member_of_a_rotation_is_refused(name: str, shown: str) -> None:
-    with pytest.raises(InvalidInput, match=f"^{shown} is not expected; revoke is$"):
+    with pytest.raises(InvalidInput, match=f"^{shown} is not a member of this call"):
         check_rotation({name: "k"})
 
 

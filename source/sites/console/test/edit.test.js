@@ -95,7 +95,7 @@ test('a refusal of the API is shown at the member that it names', () => {
   const sentence = 'schedule.closes_at must be after schedule.opens_at';
   assert.deepEqual(refused(edit({}), FIELDS, sentence).errors, { 'schedule.closes_at': '“Closing” must be after “Opening”.' });
   assert.deepEqual(refused(edit({}), FIELDS, 'the document is too long').errors, { '': 'The document is too long.' });
-  assert.equal(fieldNamed(FIELDS, 'the event b has an equal rule in protect').path, 'protect');
+  assert.equal(fieldNamed(FIELDS, 'protect has a rule that the event b has too: remove it from one of the two events').path, 'protect');
 });
 
 test('changes of two operators are compared, and mine can be kept or dropped', () => {

@@ -410,7 +410,7 @@ test("a position of another browser has its own reason", async () => {
   server.serving = 1;
   server.fault = (path) =>
     path === "/generate_token"
-      ? [403, { error: "client_secret does not belong to this request" }]
+      ? [403, { error: "client_secret does not match the client_secret_hash of the join" }]
       : null;
   page.room.token();
   await clock.pass(5);

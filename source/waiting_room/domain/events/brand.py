@@ -36,7 +36,9 @@ def checked_brand(brand: Mapping[str, Any]) -> dict[str, Any]:
     """Return a valid brand as a dictionary. Raises BrandError."""
     for member, value in brand.items():
         if member not in MEMBERS:
-            raise BrandError(f"{member[:40]!r} must be one of {', '.join(MEMBERS)}")
+            raise BrandError(
+                f"{member[:40]!r} is not a member of a brand: use {', '.join(MEMBERS)}"
+            )
         MEMBERS[member](member, value)
     return dict(brand)
 
@@ -92,7 +94,9 @@ def _colours(own: Mapping[str, str]) -> Callable[[str, object], None]:
             raise BrandError(f"{member} must be an object")
         for part, colour in value.items():
             if part not in COLOURS:
-                raise BrandError(f"{member}.{part[:40]} must be one of {', '.join(COLOURS)}")
+                raise BrandError(
+                    f"{member}.{part[:40]} is not a colour of the page: use {', '.join(COLOURS)}"
+                )
             if not isinstance(colour, str) or not re.fullmatch(COLOUR, colour):
                 raise BrandError(f"{member}.{part} must be a colour like #1a2b3c")
         every = {**own, **value}
@@ -115,7 +119,9 @@ def _texts(member: str, value: object) -> None:
         raise BrandError(f"{member} must be an object of texts by language")
     for language, texts in value.items():
         if not LANGUAGE.fullmatch(language):
-            raise BrandError(f"{member} must have languages such as en or pt-BR, or * for all")
+            raise BrandError(
+                f"{member} must have languages as names, such as en or pt-BR, or * for all"
+            )
         if not isinstance(texts, Mapping):
             raise BrandError(f"{member}.{language} must be an object of texts")
         for word, text in texts.items():
@@ -133,7 +139,7 @@ def _text(where: str, word: str, text: object) -> None:
         parts = list(text) if isinstance(text, list) else []
     elif word in PLURALS:
         valid = isinstance(text, Mapping) and "other" in text and set(text) <= CATEGORIES
-        form = "an object of plural forms, of which other is one"
+        form = "an object of plural forms that contains 'other'"
         parts = list(text.values()) if isinstance(text, Mapping) else []
     else:
         raise BrandError(f"{member} is not a text of the waiting page")

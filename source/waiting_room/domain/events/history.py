@@ -134,7 +134,8 @@ def check_window(since: int | None, until: int | None, step: int | None, now: fl
         raise InvalidInput(f"from must be at most {days} days before to")
     if step is not None and step not in fitting:
         raise InvalidInput(
-            f"step must be at least {fitting[0]} here: a response has at most {MAX_POINTS} points"
+            f"step must be at least {fitting[0]} for this period: "
+            f"a response has at most {MAX_POINTS} points"
         )
     return Window(start, end, step or fitting[0])
 

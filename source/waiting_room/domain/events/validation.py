@@ -101,7 +101,8 @@ def _check_not_built(document: Mapping[str, Any]) -> None:
             given, default = given[second], default[second]
         if given != default:
             raise InvalidInput(
-                f"{path} must be {json.dumps(default)} or absent: other values are not built yet"
+                f"{path} must be {json.dumps(default)} or absent: "
+                "other values are not supported yet"
             )
 
 

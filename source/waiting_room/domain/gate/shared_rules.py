@@ -25,16 +25,25 @@ def check_shared(event_id: str, documents: Mapping[str, Mapping[str, Any]]) -> N
     own = {_comparable(rule) for rule in documents[event_id]["protect"]}
     for other, document in documents.items():
         if other != event_id and own & {_comparable(rule) for rule in document["protect"]}:
-            raise EventConflict(f"the event {other} has an equal rule in protect")
+            raise EventConflict(
+                f"protect has a rule that the event {other} has too: "
+                "remove it from one of the two events"
+            )
     rules = [one for other, document in documents.items() for one in rules_of(other, document)]
     size = len(documents) * (MAX_VALUE + LONGEST_KEY)
     for host, parts in parts_by_host(rules):
         if len(parts) > MAX_PARTS:
             shown = "all hosts" if host == "*" else f"the host {host}"
-            raise EventConflict(f"all events together have too many rules for {shown}")
+            raise EventConflict(
+                f"protect and bypass of all events together have too many rules for {shown}: "
+                "remove or combine some"
+            )
         size += len(parts) * (MAX_VALUE + LONGEST_KEY)
         if size > MAX_STORE:
-            raise EventConflict("all events together have too many hosts and rules")
+            raise EventConflict(
+                "protect and bypass of all events together have too many hosts and rules: "
+                "remove or combine some"
+            )
 
 
 def _comparable(rule: Rule) -> str:

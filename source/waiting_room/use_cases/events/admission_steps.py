@@ -150,9 +150,9 @@ class AdmissionSteps:
     def report_health(self, event_id: str, health: object) -> None:
         """Store the site's own health report; raises InvalidInput, UnknownEvent."""
         if isinstance(health, bool) or not isinstance(health, (int, float)):
-            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
+            raise InvalidInput("health must be a number from 0 (down) to 1 (healthy)")
         if not 0 <= health <= 1:
-            raise InvalidInput("health must be a number from 0 (down) to 1 (well)")
+            raise InvalidInput("health must be a number from 0 (down) to 1 (healthy)")
         if self._documents.read(event_id) is None:
             raise UnknownEvent
         self._states.report_health(event_id, float(health), int(self._clock()))

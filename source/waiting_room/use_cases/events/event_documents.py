@@ -182,7 +182,9 @@ class EventDocuments:
         if phase_of(before.document, self._clock()) is not Phase.CLOSED:
             raise EventConflict("close the event first: only a closed event can be deleted")
         if is_gated(before.document):
-            raise EventConflict("remove the rules of protect first: no delete may open a site")
+            raise EventConflict(
+                "remove the rules of protect first: otherwise the delete would open the site"
+            )
         audit = audit_entry(self._clock(), actor, "delete", without_defaults(before.document), {})
         generation = self._leftovers.generation(event_id)
         try:

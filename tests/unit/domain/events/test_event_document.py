@@ -72,7 +72,7 @@ def test_an_invalid_document_names_the_member_and_the_rule(content: Any, text: s
 
 @pytest.mark.parametrize("content", NOT_BUILT, ids=[json.dumps(one) for one in NOT_BUILT])
 def test_a_member_that_is_not_built_yet_is_refused_with_that_reason(content: Any) -> None:
-    with pytest.raises(InvalidInput, match="not built yet"):
+    with pytest.raises(InvalidInput, match="not supported yet"):
         replace_document(content, "a", None)
 
 

@@ -280,7 +280,7 @@ DIFFERENT = [
 @pytest.mark.parametrize(("one", "two"), EQUAL, ids=str)
 def test_two_events_cannot_have_an_equal_rule(one: Any, two: Any) -> None:
     documents = {"a": put(protect=[one]), "b": put(protect=[{"path": "/other"}, two])}
-    with pytest.raises(EventConflict, match="the event a has an equal rule in protect"):
+    with pytest.raises(EventConflict, match="protect has a rule that the event a has too"):
         check_shared("b", documents)
 
 

@@ -10,8 +10,7 @@ export function fieldNamed(fields, sentence) {
   if (within) return within;
   const matching = fields.filter((one) => path === one.path || path.startsWith(`${one.path}.`));
   const inside = fields.find((one) => path !== '' && one.path.startsWith(`${path}.`));
-  const last = fields.find((one) => ANYWHERE.test(one.path) && sentence.endsWith(` in ${one.path}`));
-  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? inside ?? last ?? null;
+  return matching.sort((one, other) => other.path.length - one.path.length)[0] ?? inside ?? null;
 }
 
 /** Return the paths of the fields whose change can correct what a sentence says. */
