@@ -287,7 +287,7 @@ def test_a_request_that_cannot_be_sent_is_left_to_the_minute_worker(
 
     in_memory_room.joins_queue.store.request_step = fail
     assert assign(*(message(in_memory_room, JOIN) for _ in range(3))) == set()
-    assert "admit makes it" in caplog.text
+    assert "the function admit makes it" in caplog.text
 
 
 def test_the_minute_functions_of_admission_return_what_they_did(

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from chalice import Chalice
@@ -79,7 +81,10 @@ def _make_step(event_id: str) -> None:
     try:
         joins_queue().request_step(event_id, math.ceil(seconds))
     except Unavailable as error:
-        logger.warning("next admission step not requested, admit makes it: %s", error)
+        logger.warning(
+            "next admission step not requested, the function admit makes it within a minute: %s",
+            error,
+        )
 
 
 def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
@@ -92,7 +97,9 @@ def _come_again(event: dict[str, Any], retry: frozenset[str]) -> None:
     try:
         joins_queue().deliver_again_after(due)
     except Unavailable as error:
-        logger.warning("visibility timeout of joins not changed, the queue's own holds: %s", error)
+        logger.warning(
+            "visibility timeout of joins not changed, the default of the queue applies: %s", error
+        )
 
 
 @app.lambda_function(name="publish_events")
@@ -139,7 +146,7 @@ def sweep_positions(event: dict[str, Any], _context: object) -> dict[str, int]:
 
     failures = _Failures()
     for event_id in room().directory.with_minute_work():
-        with failures:
+        with failures.caught(event_id):
             swept += room().workers.minute_jobs.run(event_id, tick).expired_through
     failures.report()
     return {"swept": swept}
@@ -157,7 +164,11 @@ def _send_through_queue(event_id: str) -> None:
     try:
         joins_queue().request_step(event_id, 0)
     except Unavailable as error:
-        logger.warning("message through the join queue not sent, line stays: %s", error)
+        logger.warning(
+            "message to the join queue not sent, visitors of %s do not go straight through yet: %s",
+            event_id,
+            error,
+        )
 
 
 @app.lambda_function(name="read_alarms")
@@ -176,7 +187,7 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
     failures = _Failures()
     for event_id in room().directory.with_minute_work():
-        with failures:
+        with failures.caught(event_id):
             counts = room().metrics.report(event_id)
             figures = minute.add(event_id, counts)
             own = figures if room().directory.is_own(event_id) else own
@@ -191,20 +202,21 @@ def report_metrics(_event: dict[str, Any], _context: object) -> dict[str, int]:
 
 
 class _Failures:
-    """Context of one event's job: catches Unavailable, so that the other events continue."""
+    """Failures of the events' jobs."""
 
     def __init__(self) -> None:
         self._last: Unavailable | None = None
 
-    def __enter__(self) -> None:
-        pass
-
-    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> bool:
-        if not isinstance(error, Unavailable):
-            return False
-        logger.error("the job of an event failed; the next minute repeats it")
-        self._last = error
-        return True
+    @contextmanager
+    def caught(self, event_id: str) -> Iterator[None]:
+        """Catch Unavailable in the job of an event, so that the other events continue."""
+        try:
+            yield
+        except Unavailable as error:
+            logger.error(
+                "job of the event %s failed, the next minute repeats it: %s", event_id, error
+            )
+            self._last = error
 
     @property
     def any(self) -> bool:

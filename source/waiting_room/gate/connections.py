@@ -81,7 +81,7 @@ class WebSocket:
         finally:
             await _stop(site, end, self._ended, *([self._next] if self._next else []))
         if not site.cancelled() and (error := site.exception()):
-            logger.info("the site ended with %s after its session", type(error).__name__)
+            logger.info("site raised %s after the session of the visitor", type(error).__name__)
 
     async def _from_visitor(self) -> Message:
         while not self._is_over():
@@ -137,7 +137,7 @@ async def run_http(
     except Exception as error:
         if not over:
             raise
-        logger.info("the site ended with %s after its session", type(error).__name__)
+        logger.info("site raised %s after the session of the visitor", type(error).__name__)
 
 
 async def _stop(*tasks: asyncio.Future[Any]) -> None:

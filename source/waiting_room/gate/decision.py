@@ -137,7 +137,10 @@ class Gate:
                 405, "the entrance accepts the method POST only", ("Allow", "POST")
             )
         if not is_sent_by(request.headers, self._own_origins(request), self._pages):
-            logger.warning("refused: the form is not the waiting page's")
+            logger.warning(
+                "form refused: its Origin is not the waiting page, the site or one of"
+                " entrance_origins"
+            )
             return responses.forbidden_origin(self._wants_html(request), self._rejection())
         if request.headers.get("content-type", "").split(";")[0].strip().lower() != FORM:
             return responses.bad_request(400, f"the body must be sent as {FORM}")

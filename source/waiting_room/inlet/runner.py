@@ -40,7 +40,7 @@ TICK_SECONDS = 12.0  # limit of one tick: the store, CloudWatch and two calls of
 WRITE_TRIES = 8
 MAX_HANDLED_IDS = 120  # ticks or messages of at least six minutes, against double delivery
 OTHER_RUN = IncrementDecision(0, "another run changed the inlet first")
-ALREADY_DONE = IncrementDecision(0, "another run handled this event")
+ALREADY_DONE = IncrementDecision(0, "another run handled this Lambda event")
 NewIds = Sequence[str]  # those ids of a step that no step before it handled
 Decide = Callable[[InletRecord, NewIds], tuple[IncrementDecision, Mapping[str, Any]]]
 
@@ -201,8 +201,8 @@ class InletRunner:
             )
             try:
                 self._store.write(record, failed)
-            except (Conflict, Unavailable):
-                logger.warning("failed increment not recorded: another run wrote first")
+            except (Conflict, Unavailable) as cause:
+                logger.warning("failed increment not recorded: %s", type(cause).__name__)
             raise _NoResponse(str(error), decision.by, call_id) from None
         logger.info(
             "admitted %d positions, serving counter is %d: %s",
@@ -254,7 +254,10 @@ class InletRunner:
             logger.warning("alarm state not read, the inlet holds: %s", error)
             return Alarm.UNREADABLE
         if alarm is Alarm.MISSING:
-            logger.error("no alarm has the name in CLOUDWATCH_ALARM_NAME")
+            logger.error(
+                "alarm %s of CLOUDWATCH_ALARM_NAME does not exist, ON_INSUFFICIENT_DATA decides",
+                self._settings.alarm,
+            )
         return alarm
 
     def _decide_max_size(

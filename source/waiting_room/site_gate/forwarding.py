@@ -52,6 +52,6 @@ class Forwarding:
                 request.method, target, request.host, headers, cookies, body
             )
         except Unavailable as error:
-            logger.error("a path of the room failed: %s", error)
+            logger.error("request to the room failed, the gate returned 429: %s", error)
             return room_failed()
         return Response(status, tuple(found), content)

@@ -57,7 +57,7 @@ class SiteGate:
         try:
             view = self._configurations.current()
         except Unavailable as error:
-            logger.error("the gate has no configuration: %s", error)
+            logger.error("no configuration read, open_without_configuration decides: %s", error)
             if is_own_path(request.path):
                 return Pass("room")
             is_open = self.settings.open_without_configuration
@@ -81,7 +81,9 @@ class SiteGate:
                 return Pass("unreachable")
             return self._response(found)
         except Exception as error:  # every unforeseen condition: the event's when_unreachable
-            logger.error("the gate cannot decide: %s", type(error).__name__)
+            logger.error(
+                "decision failed, when_unreachable of the event decides: %s", type(error).__name__
+            )
             is_open = event_id is not None and view.events[event_id].open_unreachable
             return Pass("unreachable") if is_open else _unavailable()
 

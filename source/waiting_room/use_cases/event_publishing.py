@@ -104,4 +104,4 @@ class EventPublisher:
         try:
             self._bus.publish(detail_type, [detail])
         except Unavailable:
-            logger.error("bus event %s was not published", detail_type)
+            logger.error("bus event %s not published, it is not repeated", detail_type)

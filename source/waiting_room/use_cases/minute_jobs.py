@@ -27,7 +27,12 @@ class MinuteJobs:
             try:
                 done[task] = job(event_id, scheduled_at)
             except Exception as error:
-                logger.error("minute job %s failed: %s", task, type(error).__name__)
+                logger.error(
+                    "minute job %s of %s failed, the next minute repeats it: %s",
+                    task,
+                    event_id,
+                    type(error).__name__,
+                )
                 failed.append(error)
         for state in list(done.values())[-1:]:
             self._reconciliation.keep_up(

@@ -67,7 +67,7 @@ class PositionAssigner:
             assigned = len(rows) - len(holes)
             holes += self._superseded(state, {**held, **current})
             if holes:
-                logger.warning("%d assigned positions stay unused", len(holes))
+                logger.warning("%d assigned positions of %s stay unused", len(holes), event_id)
                 details = self._record_unused(state, holes, details)
             if rows or holes or unused or held:  # the worker of ``held`` may have stopped early
                 self._counters.follow(state, details)

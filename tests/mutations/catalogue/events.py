@@ -79,8 +79,8 @@ BREAKS = (
           "Leftovers.remove", "            self._admission.delete(event_id)\n", "            pass\n",
           "test_event_documents"),
     Break("deletion: a failing store fails it",
-          "Leftovers.remove", "        except Unavailable as error:\n            logger.warning(\"the counters",
-          "        except KeyError as error:\n            logger.warning(\"the counters", "test_event_documents"),
+          "Leftovers.remove", "        except Unavailable as error:\n            logger.warning(\"counters",
+          "        except KeyError as error:\n            logger.warning(\"counters", "test_event_documents"),
     Break("make run: a second start changes the examples",
           "create_missing", " if name not in existing", "", "test_events_of_make_run"),
 )  # fmt: skip

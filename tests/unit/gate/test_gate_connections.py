@@ -124,7 +124,7 @@ def test_a_site_that_only_sends_gets_the_error_from_send(caplog: pytest.LogCaptu
         assert line.sent[-1] == CLOSE
 
     asyncio.run(run())
-    assert caplog.messages == ["the site ended with SessionOver after its session"]
+    assert caplog.messages == ["site raised SessionOver after the session of the visitor"]
 
 
 def test_a_site_that_does_not_end_is_stopped_after_a_grace() -> None:

@@ -124,7 +124,7 @@ def test_an_alarm_that_does_not_exist_is_logged(
         harness.inlet.run_max_size({})
     assert sum(harness.room.increments) > 0
     assert harness.last[1].endswith("; the alarm does not exist")
-    assert "no alarm has the name in CLOUDWATCH_ALARM_NAME" in caplog.text
+    assert "of CLOUDWATCH_ALARM_NAME does not exist, ON_INSUFFICIENT_DATA decides" in caplog.text
 
 
 def test_without_an_alarm_nobody_asks_for_one() -> None:

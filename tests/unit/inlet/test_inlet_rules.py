@@ -277,7 +277,7 @@ def test_an_unanswered_increment_is_noted_and_another_run_may_write_first(
     harness.store.write = conflict_at_the_second  # type: ignore[method-assign]
     with caplog.at_level(logging.WARNING), pytest.raises(Unavailable):
         harness.periodic()
-    assert "another run wrote first" in caplog.text
+    assert "failed increment not recorded: Conflict" in caplog.text
     assert harness.last == (10, "10 per minute")
 
 

@@ -266,7 +266,7 @@ def test_an_unforeseen_error_is_decided_by_the_event(
     gate = SiteGate(SECURE, Fixed(view), lambda: NOW)  # type: ignore[arg-type]
     found = gate.decide(PAGE_REQUEST)
     assert found == Pass("unreachable") if opens else found.status == 503  # type: ignore[union-attr]
-    assert "cannot decide: KeyError" in caplog.text
+    assert "when_unreachable of the event decides: KeyError" in caplog.text
     unreadable = GateView([("sale", False, {"path": 5})], view.events)
     found = SiteGate(SECURE, Fixed(unreadable), lambda: NOW).decide(PAGE_REQUEST)  # type: ignore[arg-type]
     assert isinstance(found, Response)

@@ -518,7 +518,8 @@ def test_a_missing_alarm_is_logged_and_an_unreadable_one_brakes(
     rooms.create("onsale", ALARMED)
     watch(rooms)
     assert rooms.admission.read("onsale").alarm_state is Alarm.MISSING
-    assert "1 alarms that admission.alarm names do not exist" in caplog.text
+    assert "1 alarms of admission.alarm do not exist" in caplog.text
+    assert "on_insufficient_data decides: cpu" in caplog.text
     rooms.alarms.fails = True
     watch(rooms)
     assert rooms.admission.read("onsale").alarm_state is Alarm.UNREADABLE

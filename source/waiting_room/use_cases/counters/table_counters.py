@@ -65,7 +65,9 @@ class TableCounters:
         try:
             return self._log.read(outcome.event_id).generation <= outcome.generation
         except Unavailable as error:
-            logger.warning("generation not checked after a token: %s", error)
+            logger.warning(
+                "generation of a new token not checked, the token is returned: %s", error
+            )
             return True
 
     def count_published(self, changed: Sequence[Outcome], extended: Sequence[Outcome]) -> None:
@@ -89,7 +91,11 @@ class TableCounters:
                 if self._log.read(event_id).generation == generation:
                     self._counters.count(event_id, generation, rows)
             except Unavailable as error:
-                logger.error("%d outcomes not counted, the stream delivers them again", len(rows))
+                logger.error(
+                    "%d outcomes of %s not counted, the stream delivers them again",
+                    len(rows),
+                    event_id,
+                )
                 failure = error
         if failure:
             raise failure

@@ -111,7 +111,9 @@ class AdmissionSteps:
                 except Unavailable as error:
                     failed += 1
                     looks[event_id] = Look(now + STEP, has_queue=True)
-                    logger.error("admission step failed, the next one follows: %s", error)
+                    logger.error(
+                        "admission step of %s failed, the next one follows: %s", event_id, error
+                    )
             now = self._clock()
             due = [look.again_at for look in looks.values()] if _has_queue(looks) else []
             due += [at for entry in entries.values() if (at := admits_from(entry, now, end))]
@@ -140,7 +142,7 @@ class AdmissionSteps:
         try:
             look = self._look(event_id, entry, "assign_positions")
         except Unavailable as error:
-            logger.error("admission step failed, a later one follows: %s", error)
+            logger.error("admission step of %s failed, a later one follows: %s", event_id, error)
             return None
         self._next_look.pop(event_id, None)
         if look.has_queue:
@@ -201,5 +203,5 @@ class AdmissionSteps:
             served = self._control.serve_waiting(
                 event_id, decision.increment, counts.generation, "admission", actor=actor
             )
-            logger.info("admitted %d positions: %s", served, decision.reason)
+            logger.info("admitted %d positions of %s: %s", served, event_id, decision.reason)
         return Look(now + interval, decision.state.waiting, served, stepped=True)

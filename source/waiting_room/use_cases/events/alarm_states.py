@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger("waiting_room")
 MINUTE = 60.0
 PAGE = 100  # documents of one read, and names of one call of CloudWatch
+MOST_LOGGED = 20  # names of missing alarms in one line of the log
 REFRESH = 60.0  # s after which an unchanged state is written again
 READ_SECONDS = 10.0  # that a function keeps for a round that it starts
 
@@ -103,6 +104,14 @@ class AlarmStates:
                 logger.warning("alarm states not read, admission slows down: %s", error)
                 states = dict.fromkeys(page, Alarm.UNREADABLE)
             found.update({name: states.get(name, Alarm.MISSING) for name in page})
-        if missing := sum(state is Alarm.MISSING for state in found.values()):
-            logger.error("%d alarms that admission.alarm names do not exist", missing)
+        if missing := [name for name, state in found.items() if state is Alarm.MISSING]:
+            logger.error(
+                "%d alarms of admission.alarm do not exist, on_insufficient_data decides: %s",
+                len(missing),
+                _listed(missing),
+            )
         return found
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:MOST_LOGGED])

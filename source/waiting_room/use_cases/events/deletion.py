@@ -38,8 +38,10 @@ class Leftovers:
         try:
             self._admission.delete(event_id)
         except Unavailable as error:
-            logger.warning("the admission record of a deleted event remains: %s", error)
+            logger.warning(
+                "admission record of %s not deleted, it has no effect: %s", event_id, error
+            )
         try:
             self._counters.discard(event_id, generation, COUNTERS_LIFE)
         except Unavailable as error:
-            logger.warning("the counters of a deleted event remain: %s", error)
+            logger.warning("counters of %s not deleted, they have no effect: %s", event_id, error)

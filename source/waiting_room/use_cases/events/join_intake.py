@@ -54,7 +54,9 @@ class JoinIntake:
             else:
                 (refused if reason else accepted)[join.event_id].append(join)
         if of_no_event:
-            logger.warning("%d joins of events that do not exist", len(of_no_event))
+            logger.warning(
+                "%d joins of events that do not exist, they get no position", len(of_no_event)
+            )
         in_order = sorted(accepted.items(), key=lambda one: len(one[1]))
         return SortedJoins(dict(in_order), dict(refused), reasons)
 

@@ -78,7 +78,7 @@ class HeadroomSteps:
             return False
         if is_left_shut(state, stored.document, now):
             self._straight.reopen(event_id, state.shut)
-            logger.warning("shut was left from an action that failed; removed")
+            logger.warning("removed shut of %s, which a failed action had left", event_id)
         admission = stored.document["admission"]
         limits_active = AdmissionStrategy(admission["strategy"]).limits_active
         if limits_active and may_refill(state) and allows_straight_through(stored.document, now):
@@ -106,4 +106,4 @@ class HeadroomSteps:
             "admission",
             actor=admission_actor(function),
         )
-        logger.info("served %d positions ahead: %s", served, decision.reason)
+        logger.info("served %d positions of %s ahead: %s", served, event_id, decision.reason)

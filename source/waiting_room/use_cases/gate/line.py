@@ -53,7 +53,9 @@ class LineUpkeep:
             generation = self._log.read(event_id).generation
             self._straight.set_line(event_id, generation, int(now), LINE_INTERVAL)
         except Unavailable as error:
-            logger.warning("line not set, later visitors may go straight through: %s", error)
+            logger.warning(
+                "line of %s not set, later visitors may go straight through: %s", event_id, error
+            )
             return
         self._written[event_id] = now
 
@@ -69,7 +71,9 @@ class LineUpkeep:
             state = self._log.read(event_id)
             return may_remove_line(state, now) and self._straight.remove_line(state)
         except Unavailable as error:
-            logger.warning("line not removed, a later message does it: %s", error)
+            logger.warning(
+                "line of %s not removed, a later message removes it: %s", event_id, error
+            )
             return False
 
     def _is_gated(self, event_id: str) -> bool:

@@ -178,9 +178,14 @@ def _raise_unwatched(events: Sequence[str], watched: Sequence[str], refused: Seq
     """Raise WatchFailed, and with it the alarm, if an event has no watchdog."""
     reasons = []
     if len(watched) < len(events):
-        reasons.append(f"{len(events)} events need a watchdog; it probes {MAX_WATCHED} only")
+        reasons.append(
+            f"{len(events)} events have when_unreachable: open, and the watchdog probes at most"
+            f" {MAX_WATCHED}: set closed for the others"
+        )
     if refused:
-        reasons.append("the room refuses the requests of the watchdog; the lines before say why")
+        reasons.append(
+            "the room rejects the requests of the watchdog: see the statuses in the lines above"
+        )
     if reasons:
         # The error log of the function hides the text of an error.
         sentences = ". ".join(reasons)

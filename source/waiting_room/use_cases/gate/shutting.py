@@ -45,4 +45,9 @@ class Shutting:
             try:
                 self._straight.reopen(event_id, mark)
             except Unavailable as error:
-                logger.warning("event stays shut until the next minute: %s", error)
+                logger.warning(
+                    "shut of %s not removed, no visitor goes straight through until the next"
+                    " minute: %s",
+                    event_id,
+                    error,
+                )
