@@ -80,7 +80,7 @@ class CoreConfig(Parameters):
 
     event_id: str = text(
         "EventId",
-        "the name of the event, which clients send",
+        "event id of the event of the deployment; clients send it",
         default="Sample",
         pattern=EVENT_ID.pattern,
         constraint=AN_EVENT,
@@ -132,14 +132,14 @@ class CoreConfig(Parameters):
     )
     target_active: int = number(
         "TargetActive",
-        "`active` and `both`: visitors on the site at the same time",
+        "with the strategies `active` and `both`: maximum of visitors on the site at the same time",
         default=1000,
         low=0,
         high=MAX_INCREMENT,
     )
     target_per_minute: int = number(
         "TargetPerMinute",
-        "`rate` and `both`: most positions admitted per minute",
+        "with the strategies `rate` and `both`: maximum of positions admitted per minute",
         default=600,
         low=0,
         high=MAX_INCREMENT,
@@ -372,13 +372,14 @@ class CoreConfig(Parameters):
     )
     alarms: str = choice(
         "Alarms",
-        "`full` (with the profile `standard`), or `essential`: about ten metrics",
+        "`full`, or `essential` (about ten metrics); "
+        "default: `full` with the profile `standard`, else `essential`",
         default="",
         among=("essential", "full"),
     )
     dashboard_given: bool | None = switch(
         "Dashboard",
-        "create the CloudWatch dashboard: true with the profile `standard`, else false",
+        "create the CloudWatch dashboard; default: true with the profile `standard`, else false",
     )
     metrics_per_event: bool = flag(
         "MetricsPerEvent",
@@ -392,7 +393,8 @@ class CoreConfig(Parameters):
     )
     waf_given: bool | None = switch(
         "EnableWaf",
-        "put AWS WAF in front of the public API: false with the profile `serverless`, else true",
+        "put AWS WAF in front of the public API; "
+        "default: false with the profile `serverless`, else true",
     )
     join_rate_limit_per_ip: int = number(
         "JoinRateLimitPerIp",

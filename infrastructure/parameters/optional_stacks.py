@@ -330,7 +330,7 @@ class InletConfig(Parameters):
     )
     ticks_per_minute: int = number(
         "TicksPerMinute",
-        "ticks (actions) per minute; 0 for the default, 1",
+        "ticks (actions) per minute; 0 means the default of 1",
         default=0,
         low=0,
         high=MAX_TICKS,

@@ -42,7 +42,8 @@ class EdgeAlarmsStack(Stack):
                 metrics.edge_error_rate(distribution),
                 above=5,
                 minutes=2,
-                description="More than 5 % of the responses at the edge are 5xx in ten minutes.",
+                description="More than 5 % of the responses at the edge are 5xx in ten minutes: "
+                "see the alarm PublicErrors, else the metrics of the distribution.",
                 suffix=distribution,
             )
         CfnOutput(self, "EdgeAlarmTopic", value=alarms.topic.topic_arn)

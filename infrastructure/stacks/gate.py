@@ -64,7 +64,8 @@ class GateStack(Stack):
             above=0,
             minutes=3,
             within=5,
-            description="The gate at the edge gets no changes of events: see the function's log.",
+            description="The gate at the edge gets no changes of events: see the log of "
+            "write_gate_store.",
         )
         entrance = EntranceApi(
             self,
@@ -94,7 +95,8 @@ class GateStack(Stack):
             metrics.total_count("GateOpened", core.config.stack_name),
             above=0,
             within=3,  # a run lasts more than a minute while the room has a fault
-            description="The gate lets visitors without a session pass: the room does not respond.",
+            description="The gate lets visitors without a session pass: the room does not respond. "
+            "See Opened gate in docs/operations.md.",
         )
         alarms.add(
             "WatchdogErrors",
@@ -103,7 +105,8 @@ class GateStack(Stack):
             minutes=3,
             within=5,
             missing=MISSING_IS_BREACHING,
-            description="The watchdog of the room fails or does not run: see the function's log.",
+            description="The watchdog of the room fails or does not run, so the gate does not open "
+            "in a fault: see the log of watch_room.",
         )
         key = core.gate_keys[0].value
         page = PageFiles(

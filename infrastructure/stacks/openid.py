@@ -102,7 +102,8 @@ class OpenIdStack(Stack):
             "Errors",
             metrics.error_rate(provider.api),
             above=1,
-            description="More than 1 % of the OpenID requests fail with a 5xx status.",
+            description="More than 1 % of the OpenID requests fail with a 5xx status: see the logs "
+            "of the functions of this stack.",
         )
         provider.add_routes(routes, targets=views.targets)
         if config.request_id_codes:

@@ -62,6 +62,7 @@ class OperatorAccess(Construct):
         redrive_role: aws_iam.IRole,
     ) -> None:
         super().__init__(scope, name)
+        # CloudFormation replaces a managed policy whose description changes.
         self.policy = aws_iam.ManagedPolicy(
             self,
             "Policy",

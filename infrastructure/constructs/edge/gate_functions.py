@@ -42,7 +42,8 @@ class GateFunctions(Construct):
         response = self._function(
             "Response",
             scripts["response"],
-            "Ends sessions for the site, adds the visitor's address to shared redirects",
+            "Expires session cookies when the site ends a session; adds the requested address to "
+            "the entrance's redirects",
         )
         room = self._function("Room", scripts["room"], "Prepares requests for the room")
         page = self._function("Page", scripts["page"], "Finds the waiting page")

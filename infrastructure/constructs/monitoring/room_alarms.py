@@ -42,6 +42,7 @@ ESSENTIAL = frozenset(
     }
 )  # fmt: skip
 SERVER_ERRORS = 10  # 5xx responses in five minutes
+SEE_CAUSES = "check which other alarms are in ALARM, then the functions' logs"
 
 
 class Monitoring(Construct):
@@ -78,15 +79,16 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
         "PublicErrors",
         metrics.error_rate(public) if full else metrics.server_errors(public),
         above=1 if full else SERVER_ERRORS,
-        description="More than 1 % of visitors' requests fail with a 5xx status."
+        description=f"More than 1 % of visitors' requests fail with a 5xx status: {SEE_CAUSES}."
         if full
-        else f"More than {SERVER_ERRORS} visitors' requests in five minutes fail (5xx status).",
+        else f"More than {SERVER_ERRORS} visitors' requests in five minutes fail (5xx status): "
+        f"{SEE_CAUSES}.",
     )
     alarms.add(
         "PrivateErrors",
         metrics.error_rate(private),
         above=1,
-        description="More than 1 % of operators' requests fail with a 5xx status.",
+        description=f"More than 1 % of operators' requests fail with a 5xx status: {SEE_CAUSES}.",
     )
     alarms.add(
         "PublicLatency",
@@ -94,7 +96,8 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
         above=3000,
         minutes=3,
         within=5,
-        description="The p99 latency of the public API is above 3 s (threshold in ms).",
+        description="The p99 latency of the public API is above 3 s (threshold in ms): see the "
+        "alarms of Redis and of DynamoDB.",
     )
     alarms.add(
         "FunctionThrottles",
@@ -114,7 +117,8 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
             above=60,
             minutes=2,
             within=5,
-            description="API Gateway rejects more than 60 requests a minute with 429.",
+            description="API Gateway rejects more than 60 requests a minute with 429: raise the "
+            "rate and the burst of the API, or the quota of the account.",
         )
     if monitored.acl_metric:
         alarms.add(
@@ -123,7 +127,8 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
             above=100,
             minutes=3,
             within=5,
-            description="AWS WAF blocks more than 100 requests a minute.",
+            description="AWS WAF blocks more than 100 requests a minute: see the sampled requests "
+            "of the web ACL.",
         )
     alarms.add(
         "AccountConcurrency",
@@ -131,7 +136,8 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
         above=math.floor(0.8 * monitored.account_concurrency),
         minutes=2,
         within=3,
-        description="More than 80 % of the account's Lambda concurrency is in use or reserved.",
+        description="More than 80 % of the account's Lambda concurrency is in use or reserved: "
+        "raise the quota, then the parameter AccountConcurrency.",
     )
 
 
@@ -162,7 +168,8 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
         below=1,
         minutes=5,
         missing=MISSING_IS_BREACHING,
-        description="The minute worker has not run for 5 minutes: no expiry and no reconciliation.",
+        description="The minute worker has not run for 5 minutes, so positions do not expire: see "
+        f"the log of {SWEEP.name}.",
     )
     for name, worker, description in (
         ("PublisherLag", PUBLISH, "Bus events are published more than 5 minutes late"),
@@ -176,7 +183,7 @@ def _add_worker_alarms(alarms: Alarms, monitored: MonitoredResources) -> None:
                 ),
                 above=300_000,
                 minutes=3,
-                description=f"{description} (threshold in ms).",
+                description=f"{description} (threshold in ms): see the log of {worker.name}.",
             )
 
 
@@ -189,18 +196,22 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool)
         above=60,
         minutes=2,
         within=3,
-        description="The oldest join has waited longer than 60 s for its position.",
+        description="The oldest join has waited longer than 60 s for its position: raise "
+        "AssignConcurrency (with JoinPollers: MaxJoinPollers), or run make warm.",
     )
     for name, queue, description in (
         (
             "DeadLetters",
             monitored.joins.dead_letters,
-            "Joins are in the dead-letter queue: redrive them.",
+            "Messages are in the join dead-letter queue. With the attribute reason: check the "
+            "policy of the join queue. Without it: read the log of assign_positions, remove the "
+            "cause, then redrive.",
         ),
         (
             "EventDeadLetters",
             monitored.workers.event_dead_letters,
-            "Bus events could not be published; they are in a dead-letter queue.",
+            "Bus events or messages of the outbox could not be sent: read their dead-letter queue "
+            "if a consumer of the bus needs them.",
         ),
     ):
         visible = queue.metric_approximate_number_of_messages_visible(
@@ -223,12 +234,17 @@ def _add_store_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool)
 
 def _add_redis_alarms(alarms: Alarms, redis: Counters) -> None:
     for name, metric, above, description in (
-        ("RedisCpu", "EngineCPUUtilization", 80, "The CPU of Redis is above 80 %."),
+        (
+            "RedisCpu",
+            "EngineCPUUtilization",
+            80,
+            "The CPU of Redis is above 80 %: use a larger RedisNodeType.",
+        ),
         (
             "RedisMemory",
             "DatabaseMemoryUsagePercentage",
             75,
-            "The memory of Redis is more than 75 % full.",
+            "The memory of Redis is more than 75 % full: use a larger RedisNodeType.",
         ),
         (
             "RedisEvictions",
@@ -245,7 +261,8 @@ def _add_redis_alarms(alarms: Alarms, redis: Counters) -> None:
         below=0,
         minutes=5,
         missing=MISSING_IS_BREACHING,
-        description="No Redis metrics for 5 minutes.",
+        description="CloudWatch has received no metrics of Redis for 5 minutes: see Failure modes "
+        "in docs/operations.md.",
     )
 
 
@@ -256,7 +273,8 @@ def _add_table_counter_alarms(alarms: Alarms, monitored: MonitoredResources) -> 
         counting.metric("IteratorAge", period=metrics.MINUTE, statistic="Maximum"),
         above=60_000,
         minutes=3,
-        description="Counts of tokens are more than a minute behind (threshold in ms).",
+        description="Counts of tokens are more than a minute behind (threshold in ms): see the "
+        "log of count_outcomes.",
     )
     alarms.add(
         "CounterThrottles",
@@ -264,5 +282,6 @@ def _add_table_counter_alarms(alarms: Alarms, monitored: MonitoredResources) -> 
         above=0,
         minutes=3,
         within=5,
-        description="DynamoDB throttles the table of the counters: see the functions' logs.",
+        description="DynamoDB throttles the table of the counters. If it lasts longer than half "
+        "an hour, use a profile with Redis.",
     )
