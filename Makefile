@@ -133,7 +133,7 @@ scan: node_modules/ready .venv/scan/ready ## scan the templates of all stacks wi
 	@$(BIN)/python -m deployment.checks.scan build/scan
 	@$(BIN)/python -m pytest -q tests/infrastructure/test_security.py -k "cdk_nag or review or suppression"
 
-matrix: install ## run every change of deployed stacks in every profile, and compare all templates of make dist (minutes; make test runs a part)
+matrix: install ## run every change of deployed stacks in every profile, and compare all templates of make dist (takes minutes; make test runs a part)
 	MATRIX=all $(BIN)/python -m pytest -q -n 2 tests/infrastructure/test_changes.py
 	MATRIX=all $(BIN)/python -m pytest -q tests/infrastructure/test_dist.py tests/infrastructure/test_dist_journey.py
 
@@ -185,7 +185,7 @@ diff: node_modules/ready ## show what a deployment would change
 	$(CDK) diff $(ONLY) $(CDK_ARGS)
 
 changes: node_modules/ready ## print what CloudFormation would refuse: make changes FROM=cdk.deployed CDK_ARGS="-c SnapStart=true"
-	@test -n "$(FROM)" || { echo "Give the templates that are deployed: make changes FROM=folder (docs/updates.md)."; exit 1; }
+	@test -n "$(FROM)" || { echo "FROM is missing: name the folder with the deployed templates: make changes FROM=cdk.deployed (docs/updates.md)."; exit 1; }
 	$(CDK) synth --quiet $(CDK_ARGS)
 	@$(BIN)/python -m deployment.stack_changes "$(FROM)" cdk.out
 
@@ -224,7 +224,7 @@ redrive: .venv/local ## redrive the join dead-letter queue: make redrive (this m
 warm: .venv/local ## pre-warm the tables of the deployed stack: make warm WRITES=20000
 	@$(BIN)/python -m deployment.account.warm $(if $(WRITES),--writes $(WRITES))
 
-restore: .venv/local ## restore the tables of the deployed stack to a second: make restore AT=2026-01-31T12:00:00
+restore: .venv/local ## restore the tables of the deployed stack, as they were at a time, to new tables: make restore AT=2026-01-31T12:00:00
 	@$(BIN)/python -m deployment.account.restore $(if $(TABLES),--tables $(TABLES),--at $(AT))
 
 capacity: .venv/dev ## print capacity, quotas to raise and cost: make capacity VISITORS=1000000
