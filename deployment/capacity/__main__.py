@@ -30,7 +30,9 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
     parser.add_argument("--visitors", type=int, default=1_000_000)
     parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
-    parser.add_argument("--seconds", type=float, default=600, help="length of the arrivals")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="seconds in which the visitors arrive"
+    )
     parser.add_argument("--admission", type=float, default=10_000, help="admitted per minute")
     parser.add_argument(
         "--write-page",

@@ -96,12 +96,14 @@ def _arguments(given: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--visitors", type=int, default=50_000, help="visitors of the event")
     parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
-    parser.add_argument("--seconds", type=float, default=600, help="length of the arrivals")
+    parser.add_argument(
+        "--seconds", type=float, default=600, help="seconds in which the visitors arrive"
+    )
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument(
         "--before-deployment",
         action="store_true",
-        help="print only what must be fixed, and nothing if that is nothing",
+        help="print only the problems that prevent a deployment; print nothing if there are none",
     )
     return parser.parse_args(given)
 

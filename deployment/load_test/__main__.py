@@ -40,9 +40,16 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     )
     parser.add_argument("--processes", type=int, default=1, help="processes; each uses one core")
     parser.add_argument("--curve", choices=sorted(CURVES), default="flash")
-    parser.add_argument("--seconds", type=float, default=60, help="length of the arrivals")
+    parser.add_argument(
+        "--seconds", type=float, default=60, help="seconds in which the visitors arrive"
+    )
     parser.add_argument("--admission", type=float, default=1_200, help="admitted per minute")
-    parser.add_argument("--limit", type=float, default=600, help="seconds for the whole test")
+    parser.add_argument(
+        "--limit",
+        type=float,
+        default=600,
+        help="seconds after which the test ends, finished or not",
+    )
     parser.add_argument("--host", help="public API of a deployed room of your own")
     parser.add_argument(
         "--private", help="its private API, for the operator; credentials from AWS_…"

@@ -96,7 +96,7 @@ def apply(
 @events.command()
 @common
 @event_argument
-@click.option("--version", type=int, help="Delete only this version.")
+@click.option("--version", type=int, help="Delete the event only if this is its current version.")
 @yes_option
 @pass_options
 def delete(options: Options, event: str, version: int | None, yes: bool) -> None:
@@ -121,7 +121,7 @@ for _command, _name, _text in (
     ("resume", "resume", "End the pause of an event."),
     ("drain", "drain", "Accept no more joins; the queue continues to be served."),
     ("close", "close", "Close an event: no joins, turns or tokens."),
-    ("pass-through", "pass_through", "Let all visitors through, without a queue."),
+    ("pass-through", "pass_through", "Admit all visitors without a queue."),
     ("queue", "queue", "End pass-through: visitors queue again."),
 ):
     _action(_command, _name, _text)
@@ -140,7 +140,7 @@ def admit(options: Options, event: str, number: int) -> None:
 @main.command()
 @common
 @event_argument
-@click.option("--generation", type=int, help="Reset only this generation.")
+@click.option("--generation", type=int, help="Reset only if this is the current generation.")
 @yes_option
 @pass_options
 def reset(options: Options, event: str, generation: int | None, yes: bool) -> None:
@@ -156,7 +156,11 @@ def reset(options: Options, event: str, generation: int | None, yes: bool) -> No
 @common
 @event_argument
 @click.option("--request-id", metavar="ID", help="Request id of the visitor.")
-@click.option("--session", metavar="ID", help="Session of the visitor, instead of the request id.")
+@click.option(
+    "--session",
+    metavar="ID",
+    help="Session id <event>:<generation>:<position>, instead of the request id.",
+)
 @click.option("--status", type=click.Choice(list(STATUSES)), default="completed", show_default=True)
 @pass_options
 def end_session(
@@ -222,10 +226,10 @@ def _updates(
 @common
 @event_argument
 @click.option("--limit", type=click.IntRange(1), default=AUDIT_ENTRIES, show_default=True)
-@click.option("--all", "everything", is_flag=True, help="All entries of 90 days.")
+@click.option("--all", "everything", is_flag=True, help="Show all entries of the last 90 days.")
 @pass_options
 def audit(options: Options, event: str, limit: int, everything: bool) -> None:
-    """Show the changes of an event, newest first: when, who, what."""
+    """Show the changes of an event with time and actor, newest first."""
     found = list(islice(options.connect().audit(event), None if everything else limit))
     output.show(
         options.as_json,

@@ -118,4 +118,4 @@ def common(command: Command) -> Command:
 
 pass_options = click.make_pass_decorator(Options, ensure=True)
 event_argument = click.argument("event", type=EventId())
-yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+yes_option = click.option("--yes", is_flag=True, help="Skip the confirmation.")
