@@ -53,7 +53,7 @@ class StoredKeys(Generic[K]):
         return self._kept.refresh()
 
     def save(self, keys: K, before: K) -> None:
-        """Replace the keys ``before``: the label moves only from their version."""
+        """Replace the keys ``before``; raises Conflict if their version is not the current one."""
         with translate_errors(WHAT):
             made = self._client.put_secret_value(
                 SecretId=self._secret_id, SecretString=keys.to_json(), VersionStages=[PROPOSED]

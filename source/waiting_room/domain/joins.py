@@ -24,7 +24,7 @@ REQUEST_ID = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}",
 SECRET_HASH = re.compile(r"[0-9a-f]{64}", re.ASCII)
 MAX_CLIENT_SECRET = 256
 # Of a join's body, at the gateway and here: characters in all, members, characters of a value.
-FIRST_AGAIN, LAST_AGAIN = 2, 180  # seconds until a join that got no place comes again
+FIRST_AGAIN, LAST_AGAIN = 2, 180  # seconds until SQS delivers a failed join again
 MAX_JOIN, MAX_MEMBERS, MAX_VALUE, MAX_EVENT_ID = 16_384, 8, 256, 64
 
 
@@ -38,7 +38,7 @@ def check_request_id(value: object) -> str:
 def parse_join(
     body: object, request_id: object, sent_at: float, message_id: str, event_id: str
 ) -> Join:
-    """A join message as the gateway writes it. Raises InvalidInput when it can become no place.
+    """Parse a join message as the gateway writes it. Raises InvalidInput for any other message.
 
     The gateway lets no such message through; one that is here came another way.
     """
@@ -73,7 +73,7 @@ def _members_of_a_join(body: object) -> dict[str, Any]:
 
 
 def seconds_until_again(received: int) -> int:
-    """How long a join that got no place waits before it comes again, after ``received`` receives.
+    """Return the seconds until SQS delivers a failed join again, after ``received`` deliveries.
 
     Short at first: what failed was most often one write. Then longer, so that an outage of hours
     does not use up the receives that the queue gives a message.

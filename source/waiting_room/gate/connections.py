@@ -33,7 +33,7 @@ logger = logging.getLogger("waiting_room.gate")
 
 
 class SessionOver(OSError):
-    """The site sends to a visitor whose session is over (ASGI: OSError of a closed connection)."""
+    """Error of a send after the end of the session; ASGI requires an OSError."""
 
 
 def sleep_until(now: Clock) -> Wait:

@@ -79,7 +79,7 @@ def rejected(as_html: bool, why: Rejection) -> Response:
 
 
 def lost_form(why: Rejection, *cookies: str) -> Response:
-    """403 for a form without a session: the page says that the form was not received."""
+    """403 for a form without a session: the page states that the form was not received."""
     sentence = (
         "The form was not received: this site requires a session from the waiting room, and yours"
         " is missing or has expired. Go back to copy your input, or continue to the waiting room."
@@ -108,7 +108,7 @@ def service_unavailable(as_html: bool, why: Rejection) -> Response:
 
 
 def forbidden_origin(as_html: bool, why: Rejection) -> Response:
-    """403: another page than the waiting page sent a token."""
+    """403: a page other than the waiting page sent a token."""
     if as_html:
         return _page(403, "This request did not come from the waiting room.", why.waiting_room)
     return _json(403, why.content("the header Origin must be that of the waiting page"))

@@ -43,7 +43,7 @@ PATTERN = re.compile(r"[*\[\]{}<>|^]|/:|[$\s]\Z", re.ASCII)  # signs of patterns
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateSettings:
-    """Raises SettingsError, which names the wrong setting and the rule.
+    """Settings of a gate. Raises SettingsError, which names the wrong setting and the rule.
 
     ``include`` and ``exclude`` are paths with everything below them. The longest rule that matches
     a path decides; ``include`` wins a tie. With ``fail_open``, the gate allows everyone while the

@@ -38,7 +38,7 @@ class ExitNotice:
 
 @dataclass(frozen=True, slots=True)
 class Exits:
-    """Visitors who left by one notice; ``unnamed`` of them without a session that it ended."""
+    """Numbers of visitors in one notice: ``left``, and of those ``unnamed``, without a session."""
 
     message_id: str
     left: int

@@ -74,7 +74,7 @@ class Transaction:
     asked_at: int
 
     def is_stale(self, now: int, restart_after: int) -> bool:
-        """Return whether the client has probably forgotten the request: it must start again.
+        """Return whether the client's login has probably expired, so that it must start again.
 
         Clients remember a login for minutes (WordPress 3, Cognito 5, an AWS load balancer 15). A
         visitor may wait longer.

@@ -57,7 +57,7 @@ def entrance() -> Entrance:
 
 @cache
 def gate_sessions() -> GateSessions:
-    """Return the use case of the sessions of this function."""
+    """Return the use case of the sessions at gates."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.outcomes import DynamoOutcomes
     from waiting_room.adapters.dynamodb.positions import DynamoPositions
@@ -77,7 +77,7 @@ def gate_sessions() -> GateSessions:
 
 @cache
 def plain_room() -> PlainRoom:
-    """Return the use case of clients without scripts of this function."""
+    """Return the use case for clients without scripts."""
     from waiting_room.adapters.aws import client
     from waiting_room.adapters.dynamodb.positions import DynamoPositions
     from waiting_room.adapters.dynamodb.serving_log import DynamoServingLog

@@ -125,7 +125,7 @@ def leads(
     cookies: Cookies = (),
     status: int = 302,
 ) -> Response:
-    """Lead a browser to ``location``; with a note by a page that shows it.
+    """Redirect a browser to ``location``; with a note, return a page that shows the note.
 
     The page leads to another host by ``renew``: a ticket would expire while the visitor reads.
     """

@@ -23,7 +23,10 @@ Read = Callable[[str], Mapping[str, Any]]  # body of GET /events/{id}/gate; rais
 
 
 class Configurations:
-    """Thread-safe. ``read`` returns the body of one event, by default from the private API."""
+    """Cached configurations of a site's events; thread-safe.
+
+    ``read`` returns the body of one event, by default from the private API.
+    """
 
     def __init__(
         self,

@@ -45,7 +45,7 @@ def values_of(name: str, text: str) -> list[str]:
 def sent_path(
     candidates: Iterable[str], is_it: Callable[[str], bool]
 ) -> tuple[str, str | None] | None:
-    """Return path and query of the first target whose path the server reads as its own path."""
+    """Return path and query of the first candidate that ``is_it`` accepts; None without one."""
     for candidate in candidates:
         raw, mark, query = candidate.partition("?")
         if raw and is_it(raw):

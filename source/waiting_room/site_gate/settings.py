@@ -18,7 +18,7 @@ REGION_IN_HOST = re.compile(r"https://[^/]+\.execute-api\.([a-z0-9-]+)\.amazonaw
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SiteGateSettings:
-    """Raises SettingsError, which names the wrong setting and the rule.
+    """Settings of a site's gate. Raises SettingsError, which names the setting and the rule.
 
     ``events`` protect the site by their own rules. ``private_api`` has their configuration, read
     every ``refresh_seconds``; ``region`` is the region of that API, by default from its host.

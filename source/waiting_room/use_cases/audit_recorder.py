@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Record changes of operators that no document contains in the audit log."""
+"""Record in the audit log the changes of operators that no document contains."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ class GenerationCache:
         return generation if 0 <= now - read_at < GENERATION_CACHE else None
 
     def put(self, event_id: str, generation: int, now: float) -> None:
-        """Remember a generation that was read at ``now`` (epoch s)."""
+        """Cache a generation that was read at ``now`` (epoch s)."""
         self._known[event_id] = (generation, now)
 
     def forget(self, event_id: str) -> None:

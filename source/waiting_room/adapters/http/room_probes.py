@@ -37,7 +37,7 @@ logger = logging.getLogger("waiting_room")
 
 
 class InvalidResponse(Exception):
-    """The response is no complete HTTP response; the message has nothing of it."""
+    """An incomplete HTTP response; the error text contains no part of it."""
 
 
 class HttpRoomProbes:

@@ -45,7 +45,7 @@ class Totals:
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Tokens and sessions that end in a second, as a sum or as a change of it."""
+    """Numbers of tokens and of sessions that end in a second, or the changes of both."""
 
     tokens: int = 0
     sessions: int = 0
@@ -57,7 +57,7 @@ class Ends:
 
 @dataclass(slots=True)
 class Block:
-    """What is counted of BLOCK positions; bit 0 is the first of them.
+    """Counted tokens and sessions of BLOCK positions; bit 0 is the first position.
 
     ``until`` has the end of each session at a gate, WIDTH bytes each; empty without any.
     """

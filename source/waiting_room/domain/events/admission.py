@@ -230,7 +230,7 @@ def step(
 
 
 def burst(admission: Mapping[str, Any], per_minute: float) -> float:
-    """Return how many positions a quota that is not used accumulates to.
+    """Return the maximum number of positions that unused quota accumulates.
 
     At least the quota of one step, and one position.
     """

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When automatic admission of an event is at work."""
+"""Times at which automatic admission of an event runs."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def admits(entry: RegistryEntry, now: float) -> bool:
 
 
 def works(entry: RegistryEntry, now: float) -> bool:
-    """Return whether the workers of admission look at this event at ``now``.
+    """Return whether the workers of admission process this event at ``now``.
 
     Behind a gate they also remove ``line`` and open the headroom of an open event.
     """

@@ -23,7 +23,7 @@ STRATEGIES = ("manual", "rate", "active", "both")
 
 @dataclass(frozen=True, slots=True)
 class Deciding:
-    """Members that decide the phase. ``until`` (epoch s) is when they stopped to apply."""
+    """Members that decide the phase. They applied until ``until`` (epoch s)."""
 
     mode: str
     schedule: Mapping[str, Any]

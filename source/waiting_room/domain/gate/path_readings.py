@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Readings of a path: all texts that some server takes a path for.
+"""Readings of a path: all forms in which some server interprets it.
 
 It is unknown how the site reads a path: letter case, doubled slashes, dot segments, encoded
 characters. Bytes are decoded to characters one by one, so the edge has the same result.

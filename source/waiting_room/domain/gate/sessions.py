@@ -111,7 +111,7 @@ def session_cookies(session: GateSession, keys: GateKeys, now: int, *, secure: b
 
 
 def ended_cookies(event_id: str, *, secure: bool) -> Cookies:
-    """Return the cookies that remove a session that has ended. The entrance needs the probe."""
+    """Return the cookies that remove an ended session. The probe stays, for the entrance."""
     return tuple((cookie_name(kind, event_id, secure=secure), "", 0) for kind in ("", "renewing"))
 
 

@@ -20,7 +20,7 @@ WAYS = ("go", "wait")
 
 
 class WatchFailed(Exception):
-    """The watchdog cannot tell whether the room responds for each event."""
+    """The watchdog has no verdict about at least one event."""
 
 
 class Reading(StrEnum):

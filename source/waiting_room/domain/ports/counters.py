@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Ports of the counters, a fast copy of an event's numbers, one port per kind of caller.
+"""Ports of the counters of an event, one port per kind of caller.
 
 Use cases need ``Counters`` only; the join worker uses ``JoinLeases``. ``CounterRebuild`` and
 ``CounterUpkeep`` are for a store that can lose the copy, such as Redis. Each method takes one round

@@ -48,9 +48,9 @@ LOOK_SECONDS = 10.0  # that a function keeps for a step that it starts
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """Result of a look at an event: positions admitted, and when to look again (epoch s).
+    """Result of a check of an event: positions admitted, and the time of the next check (epoch s).
 
-    ``has_queue`` is true while visitors wait; ``stepped`` if this look made a step. ``has_line``:
+    ``has_queue`` is true while visitors wait; ``stepped`` if this check made a step. ``has_line``:
     no visitor waits, and ``line`` of the event behind a gate is set.
     """
 

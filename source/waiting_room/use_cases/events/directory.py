@@ -53,7 +53,7 @@ class EventDirectory:
         return self._copy
 
     def with_minute_work(self) -> list[str]:
-        """Return the events that the workers of each minute have to visit."""
+        """Return the events that have work for the workers of each minute."""
         now = self._clock()
         active = {one for one, entry in self.all().items() if entry.has_minute_work(now)}
         return sorted(active | {self._settings.events[0].event_id})

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Read what a gate needs to know of events: document, generation, time of the last change."""
+"""Read the data of events for their gates: document, generation, time of the last change."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ logger = logging.getLogger("waiting_room")
 
 
 class LineUpkeep:
-    """Used by the join worker. One instance serves all invocations of a warm function."""
+    """Sets and removes ``line`` for the join worker. One instance serves a warm function."""
 
     def __init__(
         self, directory: EventDirectory, log: ServingLog, straight: StraightThrough, clock: Clock

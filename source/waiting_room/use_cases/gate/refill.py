@@ -62,7 +62,7 @@ class HeadroomRefill:
         return decision.increment > 0 or self._is_recent(record)
 
     def run(self, event: StoredEvent, state: EventState, least: int = 1) -> Refill:
-        """Refill once. Fewer than ``least`` positions are not served ahead."""
+        """Refill once, unless fewer than ``least`` positions are due."""
         if not self._may_refill(event, state):
             return Refill.NONE
         record, decision = self._decide(event, state)
