@@ -206,7 +206,7 @@ def test_a_value_that_cannot_work_is_refused(given: dict[str, str], sentence: st
         (OPENID, {"OpenIdRequestIdCodes": "true"}, "OpenIdRequestIdCodes needs OpenIdWaitingRoom"),
         (OPENID, {"OpenIdRedirectUris": "http://127.0.0.1/"}, "OpenIdRedirectUris .* https addr"),
         (OPENID, {"OpenIdRedirectUris": ""}, "OpenIdRedirectUris .* https addr"),
-        (INLET, {"StackName": "L" * 44}, "StackName .* at most 43 long"),
+        (INLET, {"StackName": "L" * 44}, "StackName .* at most 43 characters"),
     ],
 )
 def test_a_template_refuses_what_cannot_work_beside_core(

@@ -127,8 +127,8 @@ def _add_api_alarms(alarms: Alarms, monitored: MonitoredResources, full: bool) -
             above=100,
             minutes=3,
             within=5,
-            description="AWS WAF blocks more than 100 requests a minute: see the sampled requests "
-            "of the web ACL.",
+            description="AWS WAF blocks more than 100 requests a minute: compare the metric "
+            "BlockedRequests of its rules.",
         )
     alarms.add(
         "AccountConcurrency",

@@ -361,7 +361,7 @@ def test_a_refused_probe_opens_nothing_and_raises_the_alarm(watched: Watched) ->
     watched.put("sale")
     watched.put("vip")
     watched.readings.update(sale=Reading.REFUSED, vip=FAULT)
-    with pytest.raises(WatchFailed, match="refuses"):
+    with pytest.raises(WatchFailed, match="rejects"):
         watched.minute()
     assert watched.is_open("vip")
     assert not watched.is_open("sale")
