@@ -615,8 +615,9 @@ def test_no_role_allows_a_call_that_its_function_never_makes(room: LambdaRoom) -
     }
     more = "\n".join(" ".join(one) for one in sorted(unused - expected))
     assert not more, (
-        "Roles allow calls that no test makes. Add a route to READ or WATCH here, or remove "
-        f"the grant from infrastructure/blueprint/permissions.py:\n{more}"
+        "Roles allow calls that no test makes. Add the route to READ or WATCH here, and bring the "
+        "room into a state in which the function makes the call. Or remove the grant from "
+        f"infrastructure/blueprint/permissions.py:\n{more}"
     )
     assert unused == expected, f"A test makes calls of RACES: remove {expected - unused} from it"
 

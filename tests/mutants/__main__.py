@@ -117,6 +117,8 @@ def _try(mutant: Mutant, tests: list[str], folder: Path) -> Result:
         return ended(TIMED_OUT)
     if status == 0:
         return ended(SURVIVED)
+    if status not in (1, 2):  # 2: a module that cannot be imported
+        raise SystemExit(f"{said[-3000:]}\npytest ended with status {status}: no test ran")
     failed = [line for line in said.splitlines() if line.startswith(("FAILED ", "ERROR "))]
     return ended(CAUGHT, failed[0].split(" ")[1] if failed else said[-300:])
 

@@ -36,7 +36,7 @@ def is_noticed(broken: Break, folder: Path) -> bool:
         print(f"the tests took longer than {LONGEST} s")
     elif status not in (0, FAILED):
         print(printed[-3000:])
-        print(f"pytest ended with status {status}: the tests of this break did not run")
+        print(f"pytest ended with status {status}: the tests of this break did not run to an end")
     return status == FAILED
 
 

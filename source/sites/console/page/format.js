@@ -8,9 +8,9 @@ const dayAndTime = new Intl.DateTimeFormat('en-GB', { dateStyle: 'medium', timeS
 
 const UNITS = [['day', 86_400], ['h', 3_600], ['min', 60], ['s', 1]];
 
-/** Format a count with thousands separators: 1,204. */
+/** Format a count with thousands separators: 1,204; a dash if unknown. */
 export function count(number) {
-  return whole.format(number);
+  return number === null || number === undefined ? '–' : whole.format(number);
 }
 
 /** Format a rate: one decimal below ten, a dash if unknown. */

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { isNewer, minutesToEmpty, previewMove, readMetrics } from '../live/metrics.js';
 import { staleText } from '../live/metrics-view.js';
+import { count } from '../page/format.js';
 
 const QUIET = {
   serving_counter: 0, queue_counter: 0, waiting_num: 0, active_tokens: 0, total_tokens: 0,
@@ -102,4 +103,8 @@ test('the admission rate is the room’s own if it returns one', () => {
   assert.equal(metrics({ admission_rate_per_minute: 60 }).serverRate, 60);
   assert.equal(metrics({}).serverRate, null);
   assert.equal(metrics({ admission_rate_per_minute: -1 }).serverRate, null);
+});
+
+test('a number that is not known is a dash, and 0 is a number', () => {
+  assert.deepEqual([count(null), count(undefined), count(0), count(1204)], ['–', '–', '0', '1,204']);
 });
