@@ -67,9 +67,9 @@ help: ## list the targets
 	@rm -rf $(@D) && for age in oldest newest; do $(BIN)/python -m pip download --quiet --disable-pip-version-check --no-deps --require-hashes --only-binary :all: --dest $(@D)/$$age -r requirements/wheel-$$age.txt || exit 1; done
 	@touch $@
 
-.venv/modules: .venv/dev $(wildcard */*/package-lock.json)
-	@echo "· downloading the Node modules of the sites and of the tests"
-	@$(BIN)/python -m tests.tools.node_modules && touch $@
+.venv/downloads: .venv/dev $(wildcard */*/package-lock.json) requirements/gate-store.txt
+	@echo "· downloading the Node modules of the sites and of the tests, and the wheels of the Lambda bundles"
+	@$(BIN)/python -m tests.tools.downloads && touch $@
 
 node_modules/ready: .venv/dev package-lock.json
 	@echo "· downloading the CDK command line"
@@ -86,7 +86,7 @@ node_modules/ready: .venv/dev package-lock.json
 
 ##@ Run
 
-install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready .venv/modules ## install all dependencies into .venv
+install: .venv/dev .venv/bin/waiting-room .venv/dynamodb-local/ready .venv/wheels/ready .venv/downloads ## install all dependencies into .venv
 
 run: .venv/local .venv/bin/waiting-room ## start the whole room on this machine and print its addresses
 	@$(BIN)/python -m deployment.local

@@ -165,7 +165,11 @@ def _install(pinned: str, folder: Path, platform: str, python: str) -> None:
         "--no-compile-bytecode", "--link-mode", "copy", "--requirements", "-",
     ]  # fmt: skip
     done = subprocess.run(command, input=pinned, capture_output=True, text=True, check=False)
-    if done.returncode:
+    if done.returncode:  # without a network, the wheels of an earlier build are enough
+        command.append("--offline")
+        cached = subprocess.run(command, input=pinned, capture_output=True, text=True, check=False)
+        if not cached.returncode:
+            return
         reason = done.stderr.strip() or "(empty)"
         raise BundleError(
             f"The wheels of {folder.name} for Python {python} on {platform} could not be installed."

@@ -328,6 +328,22 @@ def test_wheels_are_locked_by_hash_and_installed_by_it(
         bundle("sample_store", HERE, THIS_PYTHON, into=tmp_path)
 
 
+def test_without_a_network_the_wheels_of_an_earlier_build_are_enough(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    calls: list[list[str]] = []
+
+    def install(command: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        calls.append(list(command))
+        return subprocess.CompletedProcess(
+            command, int("--offline" not in command), "", "no network"
+        )
+
+    monkeypatch.setattr(recipe.subprocess, "run", install)
+    recipe._install("", tmp_path, HERE, THIS_PYTHON)
+    assert [call[-1] for call in calls] == ["-", "--offline"]
+
+
 def test_a_refused_bundle_says_why_in_one_sentence(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from deployment.checks import prose, security
 from tests.support.servers import ROOT
-from tests.tools import node_modules
+from tests.tools import downloads
 
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
 FILES = {".venv/uv", ".venv/local", ".venv/dev"}  # some of the targets that are files
@@ -111,8 +111,8 @@ def test_another_python_than_that_of_the_environment_is_rejected(
 
 def test_make_install_downloads_the_node_modules_of_every_lock_file() -> None:
     """After it, no test needs a network."""
-    assert ".venv/modules" in re.findall(r"^install: (.+?) ##", MAKEFILE, re.M)[0].split()
-    found = {str(folder.relative_to(ROOT)) for folder in node_modules.workspaces()}
+    assert ".venv/downloads" in re.findall(r"^install: (.+?) ##", MAKEFILE, re.M)[0].split()
+    found = {str(folder.relative_to(ROOT)) for folder in downloads.workspaces()}
     assert {"source/edge", "source/sites", "tests/clients"} <= found
     locks = {f"{folder}/package-lock.json" for folder in found} | {"package-lock.json"}
     assert locks == set(security.NODE_LOCKS), "Add the lock file to NODE_LOCKS of make security"
